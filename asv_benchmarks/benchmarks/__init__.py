@@ -1,0 +1,1 @@
+"""Benchmarks of regpath, one module per question: paths, kernels, start-up."""

@@ -1,0 +1,30 @@
+"""Regularization paths (lasso, ridge, elastic net) with a certificate for every point."""
+
+from regpath import datasets, families, penalties
+from regpath._parts import Settings, Status
+from regpath.path import (
+    ConvergenceWarning,
+    enet_path,
+    fit_path,
+    lasso_path,
+    refit,
+    ridge_path,
+)
+from regpath.result import Path
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConvergenceWarning",
+    "Path",
+    "Settings",
+    "Status",
+    "datasets",
+    "enet_path",
+    "families",
+    "fit_path",
+    "lasso_path",
+    "penalties",
+    "refit",
+    "ridge_path",
+]

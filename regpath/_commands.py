@@ -1,0 +1,298 @@
+"""The commands of ``regpath``: each reads, calls the library and writes, in a few lines.
+
+A new command is one function here; `regpath._tables` reads its data and writes its tables.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path as FilePath
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table as RichTable
+
+from regpath._extras import require
+from regpath._table import HEAD, coef_columns, header, path_columns, table_rows
+from regpath._tables import DataError, Table, read_table, write_csv
+from regpath.result import Path
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="regpath",
+    help="Certified regularization paths: lasso, elastic net and ridge.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+DataFile = Annotated[
+    FilePath,
+    typer.Argument(
+        metavar="DATA",
+        help="CSV, Parquet, .npz (X and y, or a sparse X), .npy, or svmlight "
+        "(.svm, .svmlight, .libsvm, .txt).",
+        show_default=False,
+    ),
+]
+Names = Annotated[
+    list[str] | None,
+    typer.Option(help="Columns to leave out: A,B.", metavar="A,B", show_default=False),
+]
+
+OPTIONAL_PACKAGES = ("sklearn", "matplotlib", "narwhals", "pandas", "polars", "pyarrow", "dask")
+"""Shown by ``regpath info`` beside the packages that are always there."""
+
+
+def run(arguments: Sequence[str] | None) -> int:
+    """Run one command; errors of the user's making are raised, wrong usage is one line."""
+    try:
+        command = typer.main.get_command(app)
+        code = command.main(
+            None if arguments is None else list(arguments),
+            prog_name="regpath",
+            standalone_mode=False,
+        )
+    except Exception as error:
+        # Wrong usage. Its class moved between versions of typer; what it can do did not.
+        if not hasattr(error, "format_message"):
+            raise
+        message = error.format_message()
+        if message:
+            raise DataError(f"{message} (regpath --help lists what there is)") from None
+        return 0 if not arguments else 2
+    return code if isinstance(code, int) else 0
+
+
+@app.callback(invoke_without_command=True)
+def _start(
+    context: typer.Context,
+    show_version: Annotated[
+        bool, typer.Option("--version", help="Print the version and stop.")
+    ] = False,
+) -> None:
+    if show_version:
+        typer.echo(f"regpath {_version('regpath')}")
+        raise typer.Exit
+
+
+@app.command()
+def fit(
+    data: DataFile,
+    target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Column to explain (.npz: an array, default y; .npy: a column number; "
+            "svmlight: always the label).",
+            show_default=False,
+        ),
+    ] = None,
+    family: Annotated[str, typer.Option(help="Distribution of the target.")] = "gaussian",
+    l1_ratio: Annotated[float, typer.Option(help="1: lasso, 0: ridge, between: both.")] = 1.0,
+    n_lambdas: Annotated[int, typer.Option(help="Number of points of the path.")] = 100,
+    lambda_min_ratio: Annotated[
+        float | None,
+        typer.Option(
+            help="Smallest lambda relative to the largest. [default: 1e-4, or 1e-2 if there are "
+            "more columns than rows]",
+            show_default=False,
+        ),
+    ] = None,
+    intercept: Annotated[bool, typer.Option(help="Fit an intercept.")] = True,
+    standardize: Annotated[bool, typer.Option(help="Penalise on standardized columns.")] = True,
+    weights: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Column of weights.", show_default=False)
+    ] = None,
+    exclude: Names = None,
+    tol: Annotated[float, typer.Option(help="Bound on the relative dual gap.")] = 1e-6,
+    out: Annotated[
+        FilePath | None,
+        typer.Option(
+            metavar="DIR",
+            help="Write coefs.csv, path.csv, path.png and model.npz there.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Fit a regularization path and print its table."""
+    from regpath import fit_path
+
+    if out is not None:  # rather now than after the fit
+        require("matplotlib", "plot")
+        out.mkdir(parents=True, exist_ok=True)
+    table = read_table(data)
+    X, y, sample_weight, names = _problem(table, target, weights, _split(exclude))
+    with _warnings_as_lines():
+        path = fit_path(
+            X,
+            y,
+            family=family,
+            l1_ratio=l1_ratio,
+            n_lambdas=n_lambdas,
+            lambda_min_ratio=lambda_min_ratio,
+            fit_intercept=intercept,
+            standardize=standardize,
+            sample_weight=sample_weight,
+            tol=tol,
+            progress=sys.stderr.isatty(),
+        )
+    path = replace(path, feature_names=tuple(names), info=path.info | {"data": table.notes})
+    _print_path(path)
+    if out is None:
+        typer.echo("Nothing was written; --out DIR writes tables, picture and model.")
+    else:
+        typer.echo("Wrote " + ", ".join(str(file) for file in write_results(path, out)))
+
+
+@app.command()
+def predict(
+    model: Annotated[
+        FilePath, typer.Argument(metavar="MODEL", help="model.npz of a fit.", show_default=False)
+    ],
+    data: DataFile,
+    lambda_value: Annotated[
+        float | None,
+        typer.Option(help="Any value of the path. [default: all of the grid]", show_default=False),
+    ] = None,
+    out: Annotated[
+        FilePath | None,
+        typer.Option(metavar="FILE", help="CSV file. [default: print]", show_default=False),
+    ] = None,
+) -> None:
+    """Predict for the rows of DATA; columns are matched by name, in any order."""
+    if not model.is_file():
+        raise DataError(f"{model}: there is no such file.")
+    path = Path.load(model)
+    table = read_table(data, notes=path.info.get("data"))
+    X = table.design(path.feature_labels, role="a feature of the model")
+    predictions = path.predict(X, lambda_value)
+    columns: dict[str, Any] = {"prediction": predictions}
+    if predictions.ndim == 2:
+        columns = dict(zip(map(repr, path.lambdas.tolist()), predictions.T, strict=True))
+    write_csv(out or sys.stdout, columns)
+    if out is not None:
+        typer.echo(f"Wrote {len(predictions)} predictions to {out}")
+
+
+@app.command()
+def warmup() -> None:
+    """Compile everything once and keep it, so that later fits start at once."""
+    import regpath
+
+    console = Console(stderr=True)
+    with console.status("compiling") as status:
+        names = regpath.warmup(progress=lambda *what: status.update(f"compiling {what[0]}"))
+    typer.echo(f"Compiled {len(names)}: {', '.join(names)}")
+    typer.echo(f"Kept in {_cache_place()}")
+
+
+@app.command()
+def info() -> None:
+    """Print versions, threads and the place of the compiled code."""
+    import numba
+
+    rows = [(name, _version(name)) for name in ("regpath", "numpy", "scipy", "numba", "llvmlite")]
+    rows.insert(1, ("python", platform.python_version()))
+    distributions = {"sklearn": "scikit-learn"}
+    rows += [(name, _version(distributions.get(name, name))) for name in OPTIONAL_PACKAGES]
+    rows += [
+        ("platform", platform.platform()),
+        ("threads", f"{numba.get_num_threads()} of {os.cpu_count()} processors"),
+        ("compiled code", _cache_place()),
+    ]
+    width = max(len(name) for name, _ in rows)
+    for name, value in rows:
+        typer.echo(f"{name.ljust(width)}  {value}")
+
+
+def write_results(path: Path, directory: FilePath) -> list[FilePath]:
+    """Write the tables, the picture and the model of a path into a directory.
+
+    Parameters
+    ----------
+    path : Path
+    directory : pathlib.Path
+        Exists.
+
+    Returns
+    -------
+    files : list of pathlib.Path
+    """
+    from regpath.plot import save_figure
+
+    writers: dict[str, Callable[[FilePath], None]] = {
+        "coefs.csv": lambda file: write_csv(file, coef_columns(path)),
+        "path.csv": lambda file: write_csv(file, path_columns(path)),
+        "path.png": lambda file: save_figure(path, file),
+        "model.npz": path.save,
+    }
+    files = [directory / name for name in writers]
+    for file in files:
+        writers[file.name](file)
+    return files
+
+
+def _problem(
+    table: Table, target: str | None, weights: str | None, exclude: Sequence[str]
+) -> tuple[Any, Any, Any, list[str]]:
+    """X, y, weights and the names of the columns of X."""
+    target = target or table.default_target
+    if target is None:
+        raise DataError(f"{table.source}: name the column to explain with --target.")
+    y = table.vector(target, "--target")
+    sample_weight = None if weights is None else table.vector(weights, "--weights")
+    names = table.features(target, [*exclude, *([] if weights is None else [weights])])
+    return table.design(names), y, sample_weight, names
+
+
+def _split(names: Sequence[str] | None) -> list[str]:
+    """Split A,B; a name that holds a comma stands in double quotes."""
+    rows = csv.reader(names or [], skipinitialspace=True)
+    return [name.strip() for row in rows for name in row if name.strip()]
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Show warnings as one line on stderr, without the place in the code."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("default")
+        yield
+    for warning in caught:
+        print("regpath: warning:", " ".join(str(warning.message).split()), file=sys.stderr)
+
+
+def _print_path(path: Path) -> None:
+    console = Console()
+    for line in header(path):
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    table = RichTable(box=None, pad_edge=False, header_style="bold")
+    for title in HEAD[:-1]:
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column(HEAD[-1], no_wrap=True)
+    for row, status in zip(table_rows(path), path.statuses, strict=True):
+        table.add_row(*row, style=None if status.ok else "bold red")
+    console.print(table)
+
+
+def _version(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _cache_place() -> str:
+    from regpath._numba import cache_directory
+
+    return cache_directory() or "not kept: no directory to write to"

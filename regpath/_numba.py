@@ -1,0 +1,184 @@
+"""The compiler policy: how kernels are compiled and cached, and how objects reach them.
+
+This is the only file that touches the inside of numba.
+
+Bridge
+    Designs, losses and penalties are ``typing.NamedTuple`` classes with ordinary methods. Numba
+    accepts their instances as arguments but does not know their methods; `register_methods` teaches
+    it, by name, to look them up on the class. A class then works in plain Python, with compilation
+    switched off, inside kernels, and from a user's own module.
+Cache
+    Numba stamps a compiled kernel with the content of the file the kernel is written in. A change
+    of a method in *another* file would silently run the old machine code. `kernel` therefore stamps
+    every entry with a digest of all sources of the package, adds the sources of foreign classes to
+    the key, and treats an index that cannot be read (a class was renamed) as empty.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from numba import types
+from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.extending import overload_method
+
+__all__ = ["DENSE", "SPARSE", "STRICT", "cache_directory", "kernel", "register_methods"]
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# Sums may be reordered and fused, which lets LLVM keep vector accumulators: 2.5 x the speed of a dot
+# product. NaN, infinities and divisions keep their IEEE meaning.
+DENSE = frozenset({"reassoc", "contract", "nsz"})
+# With reassoc LLVM turns indexed sums into gathers, which are twice as slow: fuse only.
+SPARSE = frozenset({"contract", "nsz"})
+# Everything that decides (steps, gaps, bounds) keeps the order of operations that is written.
+STRICT: frozenset[str] = frozenset()
+
+
+@cache
+def package_digest() -> str:
+    """Digest of all sources of the package: the stamp of every cached kernel."""
+    root = Path(__file__).parent
+    digest = hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(str(file.relative_to(root)).encode())
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+@cache
+def _class_digest(cls: type) -> str:
+    """Digest of the module a foreign class is written in, or of its methods where there is no file."""
+    try:
+        source = Path(inspect.getfile(cls)).read_bytes()
+    except (OSError, TypeError):
+        codes = [
+            (name, method.__code__.co_code, repr(method.__code__.co_consts))
+            for name, method in sorted(vars(cls).items())
+            if inspect.isfunction(method)
+        ]
+        source = repr(codes).encode()
+    return hashlib.sha256(source).hexdigest()
+
+
+def _named_tuple_classes(signature: tuple[Any, ...]) -> Iterator[type]:
+    """Classes of the named tuples in a signature, nested ones included."""
+    for kind in signature:
+        if isinstance(kind, types.BaseNamedTuple):
+            yield kind.instance_class
+            yield from _named_tuple_classes(tuple(kind))
+
+
+class _Index(IndexDataCacheFile):  # type: ignore[misc]
+    """An index file that is empty when it cannot be read, instead of raising."""
+
+    def _load_index(self) -> dict[Any, str]:
+        try:
+            entries: dict[Any, str] = super()._load_index()
+        except Exception:  # unpickling runs foreign imports: anything can be raised
+            return {}
+        return entries
+
+
+class _Cache(FunctionCache):  # type: ignore[misc]
+    """Numba's function cache, stamped with the package instead of with one file."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        self._cache_file = _Index(
+            cache_path=self._cache_path,
+            filename_base=self._impl.filename_base,
+            source_stamp=package_digest(),
+        )
+
+    def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
+        own = __name__.partition(".")[0] + "."
+        foreign = (c for c in _named_tuple_classes(sig) if not c.__module__.startswith(own))
+        return (*super()._index_key(sig, codegen), *(_class_digest(c) for c in foreign))
+
+    def _load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super()._load_overload(sig, target_context)
+        except (EOFError, ValueError, AttributeError, ImportError):  # truncated or foreign entry
+            return None
+
+
+def kernel(fastmath: frozenset[str] = STRICT) -> Callable[[Function], Function]:
+    """Compile a function at its first call, without the interpreter lock, and cache it on disk.
+
+    Parameters
+    ----------
+    fastmath : frozenset of str
+        One of `STRICT`, `DENSE`, `SPARSE`.
+
+    Returns
+    -------
+    callable
+        The decorator. With ``NUMBA_DISABLE_JIT=1`` functions stay plain Python.
+
+    Examples
+    --------
+    >>> from regpath._numba import kernel
+    >>> @kernel()
+    ... def double(x):
+    ...     return 2 * x
+    >>> double(4.0)
+    8.0
+    """
+
+    def decorate(function: Function) -> Function:
+        dispatcher = numba.njit(
+            nogil=True,  # passes over X run in a pool of threads
+            error_model="numpy",  # x / 0 is inf, and costs no test in the inner loop
+            fastmath=set(fastmath) or False,
+        )(function)
+        if hasattr(dispatcher, "py_func"):
+            _enable_cache(dispatcher, function)
+        return dispatcher  # type: ignore[no-any-return]
+
+    return decorate
+
+
+def _enable_cache(dispatcher: Any, function: Callable[..., Any]) -> None:
+    """Give a dispatcher the stamped cache; without a writable place it compiles in every process."""
+    try:
+        dispatcher._cache = _Cache(function)
+    except (RuntimeError, OSError, AttributeError, TypeError):
+        return
+
+
+def cache_directory(compiled: Any) -> str | None:
+    """Directory that holds a compiled kernel, None if it is not cached."""
+    return getattr(getattr(compiled, "_cache", None), "_cache_path", None)
+
+
+def register_methods(**arities: int) -> None:
+    """Let kernels call these methods of any ``typing.NamedTuple`` class.
+
+    Parameters
+    ----------
+    **arities : int
+        Name of the method, and its number of arguments without ``self``.
+    """
+    for name, arity in arities.items():
+        # BaseNamedTuple: a tuple whose fields share one type is a NamedUniTuple. Methods stay functions
+        # of their own, which LLVM inlines: half the compile time of inlining them in numba's own IR.
+        overload_method(types.BaseNamedTuple, name, strict=False)(_resolver(name, arity))
+
+
+def _resolver(name: str, arity: int) -> Callable[..., Any]:
+    def resolve(self: Any, *args: Any) -> Any:
+        return getattr(self.instance_class, name, None)
+
+    parameters = [
+        inspect.Parameter(label, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        for label in ["self", *(f"argument{i}" for i in range(arity))]
+    ]
+    resolve.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return resolve

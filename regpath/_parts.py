@@ -1,0 +1,211 @@
+"""The parts of a path: statuses, settings, single points, and how coefficients are kept."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csc_array
+
+__all__ = ["Point", "Settings", "Status", "frozen", "frozen_matrix", "labels", "store_coefs"]
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+IntArray: TypeAlias = npt.NDArray[np.int64]
+
+
+class Status(enum.Enum):
+    """How a point of the path ended; the value is the message.
+
+    A path that stops before the end of its grid says so in the status of its last point. Such a
+    point has itself converged: only `MAX_ITER` and `ROUNDING` mark coefficients that miss `tol`.
+
+    Examples
+    --------
+    >>> Status.CONVERGED.ok, Status.MAX_ITER.ok
+    (True, False)
+    >>> Status.MAX_ITER.value
+    'max_iter was used up before the dual gap reached tol'
+    """
+
+    CONVERGED = "converged"
+    MAX_ITER = "max_iter was used up before the dual gap reached tol"
+    ROUNDING = "floating point allows no further progress; the dual gap is above tol"
+    TIME_BUDGET = "converged; the path ends here because time_budget was used up"
+    INTERRUPTED = "converged; the path ends here because it was interrupted"
+    CALLBACK = "converged; the path ends here because callback returned True"
+    MAX_FEATURES = "converged; the path ends here because the next point exceeds max_features"
+    DEV_RATIO = "converged; the path ends here because stop_at_dev_ratio was reached"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the point reached `tol`."""
+        return self not in (Status.MAX_ITER, Status.ROUNDING)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Settings:
+    """The problem that was solved, as the user stated it; None means not given.
+
+    Kept so that a path can be certified and refitted without repeating the options.
+    """
+
+    fit_intercept: bool = True
+    standardize: bool = True
+    tol: float = 1e-6
+    penalty_factor: FloatArray | None = None
+    lower: FloatArray | None = None
+    upper: FloatArray | None = None
+    sample_weight: FloatArray | None = None
+    offset: FloatArray | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("penalty_factor", "lower", "upper", "sample_weight", "offset"):
+            value = getattr(self, name)
+            if value is not None:  # a copy: the user may change their array afterwards
+                object.__setattr__(self, name, frozen(np.array(value, dtype=np.float64)))
+
+    def __repr__(self) -> str:
+        given = ((f.name, getattr(self, f.name)) for f in fields(self))
+        shown = (
+            f"{name}=<{value.shape[0]} values>"
+            if isinstance(value, np.ndarray) and value.ndim
+            else f"{name}={value!r}"
+            for name, value in given
+            if value is not None
+        )
+        return f"Settings({', '.join(shown)})"
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Point:
+    """One point of a path, as returned by `Path.at_df`.
+
+    It stands for its position where an index is expected (``path.coefs[:, point]``) and for its
+    lambda where a number is expected (``path.predict(X, point)``).
+
+    Attributes
+    ----------
+    index : int
+        Position in ``path.lambdas``.
+    lambda_ : float
+    intercept : float
+    coef : ndarray of shape (p,)
+        On the original scale of the columns.
+    n_nonzero : int
+    dev_ratio : float
+        Share of the null deviance that is explained.
+    feature_names : tuple of str or None
+    """
+
+    index: int
+    lambda_: float
+    intercept: float
+    coef: FloatArray
+    n_nonzero: int
+    dev_ratio: float
+    feature_names: tuple[str, ...] | None
+
+    @property
+    def selected(self) -> dict[str, float]:
+        """The non-zero coefficients by name, in the order of the columns."""
+        names = labels(self.feature_names, self.coef.size)
+        return {names[j]: float(self.coef[j]) for j in np.flatnonzero(self.coef).tolist()}
+
+    def __index__(self) -> int:
+        return self.index
+
+    def __float__(self) -> float:
+        return self.lambda_
+
+    def __repr__(self) -> str:
+        return (
+            f"Point(index={self.index}, lambda_={self.lambda_:.6g}, "
+            f"n_nonzero={self.n_nonzero}, dev_ratio={self.dev_ratio:.4f})"
+        )
+
+
+def store_coefs(columns: Sequence[tuple[npt.NDArray[Any], FloatArray]], p: int) -> Any:
+    """Collect the coefficients of a path, dense or CSC, whichever is smaller.
+
+    Parameters
+    ----------
+    columns : sequence of (indices, values)
+        One pair per lambda; `indices` need not be sorted, zeros among `values` are dropped.
+    p : int
+        Number of features.
+
+    Returns
+    -------
+    coefs : ndarray in Fortran order or csc_array, of shape (p, L)
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> store_coefs([(np.array([0]), np.array([2.0]))], p=1)
+    array([[2.]])
+    >>> store_coefs([(np.array([7]), np.array([2.0]))], p=1000).nnz
+    1
+    """
+    kept = [values != 0.0 for _, values in columns]
+    counts = [int(np.count_nonzero(mask)) for mask in kept]
+    index = np.int32 if max(p, sum(counts)) < 2**31 else np.int64
+    width = np.dtype(index).itemsize
+    if 8 * p * len(columns) <= sum(counts) * (8 + width) + (len(columns) + 1) * width:
+        dense = np.zeros((p, len(columns)), order="F")
+        for column, (indices, values) in enumerate(columns):
+            dense[indices, column] = values
+        return dense + 0.0  # no negative zeros
+    indptr = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(index)
+    stored_indices = np.empty(indptr[-1], dtype=index)
+    stored_values = np.empty(indptr[-1])
+    for column, (indices, values) in enumerate(columns):
+        part = slice(indptr[column], indptr[column + 1])
+        order = np.argsort(indices[kept[column]], kind="stable")
+        stored_indices[part] = indices[kept[column]][order]
+        stored_values[part] = values[kept[column]][order]
+    return csc_array((stored_values, stored_indices, indptr), shape=(p, len(columns)))
+
+
+def labels(feature_names: tuple[str, ...] | None, p: int) -> Sequence[str]:
+    """Names of the features; x0, x1, ... if none are known."""
+    return feature_names if feature_names is not None else [f"x{j}" for j in range(p)]
+
+
+def frozen(array: npt.NDArray[Any]) -> Any:
+    """Return a read-only view; the caller's array keeps its flags."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+def frozen_matrix(matrix: Any) -> Any:
+    if isinstance(matrix, np.ndarray):
+        return frozen(np.asarray(matrix, dtype=np.float64))
+    parts = (frozen(matrix.data), frozen(matrix.indices), frozen(matrix.indptr))
+    return csc_array(parts, shape=matrix.shape)
+
+
+def check_shapes(
+    coefs: Any,
+    shapes: dict[str, tuple[int, ...]],
+    n_statuses: int,
+    feature_names: tuple[str, ...] | None,
+) -> None:
+    """Refuse parts of a path that do not fit together."""
+    n_lambdas = shapes["lambdas"][0] if len(shapes["lambdas"]) == 1 else -1
+    if coefs.ndim != 2 or coefs.shape[1] != n_lambdas:
+        raise ValueError(
+            f"Path: coef_storage has shape {coefs.shape} and lambdas {shapes['lambdas']}; "
+            "they must be (p, L) and (L,)."
+        )
+    for name, shape in shapes.items():
+        if shape != (n_lambdas,):
+            raise ValueError(f"Path: {name} has shape {shape}; it must be ({n_lambdas},).")
+    if n_statuses != n_lambdas:
+        raise ValueError(f"Path: {n_statuses} statuses for {n_lambdas} lambdas.")
+    if feature_names is not None and len(feature_names) != coefs.shape[0]:
+        raise ValueError(f"Path: {len(feature_names)} feature names for {coefs.shape[0]} features.")

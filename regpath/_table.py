@@ -1,0 +1,149 @@
+"""A path as text and as data frames."""
+
+from __future__ import annotations
+
+import importlib.util
+from typing import Any
+
+import numpy as np
+
+from regpath._extras import require
+from regpath.result import Path, Status
+
+__all__ = [
+    "HEAD",
+    "INTERCEPT",
+    "coef_columns",
+    "header",
+    "path_columns",
+    "summary",
+    "table_rows",
+    "to_frame",
+]
+
+INTERCEPT = "(intercept)"
+"""Name of the row of the intercept in tables of coefficients."""
+
+HEAD = ("", "lambda", "%dev", "df", "gap", "status")
+
+
+def summary(path: Path, n_ends: int | None = None) -> str:
+    """Describe a path: header lines, then a table with one line per lambda.
+
+    Parameters
+    ----------
+    path : Path
+    n_ends : int, optional
+        Show this many lines at each end of the table only. Default: all lines.
+    """
+    rows = table_rows(path)
+    widths = [max(map(len, column)) for column in zip(HEAD, *rows, strict=True)]
+    lines = [_line(row, widths) for row in rows]
+    if n_ends is not None and len(lines) > 2 * n_ends + 1:
+        dots = _line(("", "...", "", "", "", ""), widths)
+        lines = [*lines[:n_ends], dots, *lines[-n_ends:]]
+    return "\n".join([*header(path), "", _line(HEAD, widths), *lines])
+
+
+def table_rows(path: Path) -> list[tuple[str, ...]]:
+    """One row of text per lambda: the cells under `HEAD`."""
+    return [
+        (str(i), f"{lambda_:.5g}", f"{round(100 * dev, 2) + 0.0:.2f}", str(df), f"{gap:.1e}", status.name.lower())
+        for i, (lambda_, dev, df, gap, status) in enumerate(
+            zip(
+                path.lambdas,
+                path.dev_ratio,
+                path.n_nonzero,
+                path.dual_gaps,
+                path.statuses,
+                strict=True,
+            )
+        )
+    ]
+
+
+def _line(cells: tuple[str, ...], widths: list[int]) -> str:
+    numbers = "  ".join(
+        cell.rjust(width) for cell, width in zip(cells[:-1], widths[:-1], strict=True)
+    )
+    return f"{numbers}  {cells[-1]}".rstrip()
+
+
+def header(path: Path) -> list[str]:
+    """Lines that say what was fitted, how, and whether it reached tol."""
+    n = path.lambdas.size
+    ends = f" from {path.lambdas[0]:.5g} to {path.lambdas[-1]:.5g}" if n else ""
+    settings = path.settings
+    options = [
+        "with intercept" if settings.fit_intercept else "no intercept",
+        "standardized columns" if settings.standardize else "columns as they are",
+        f"null deviance {path.null_deviance:.5g}",
+    ]
+    given = ("sample_weight", "offset", "penalty_factor", "lower", "upper")
+    options += [name for name in given if getattr(settings, name) is not None]
+    lines = [
+        f"{_penalty(path.l1_ratio)} path, {path.family} family: "
+        f"{_count(path.n_features, 'feature')}, {_count(n, 'lambda')}{ends}",
+        ", ".join(options),
+    ]
+    if n:
+        missed = sum(not status.ok for status in path.statuses)
+        reached = f"{missed} of {n} points missed" if missed else "every point reached"
+        lines.append(f"{reached} tol={settings.tol:g} (largest gap {path.dual_gaps.max():.1e})")
+    special = sorted(set(path.statuses) - {Status.CONVERGED}, key=lambda status: status.name)
+    return lines + [f"{status.name.lower()}: {status.value}" for status in special]
+
+
+def _penalty(l1_ratio: float) -> str:
+    if l1_ratio == 1.0:
+        return "Lasso"
+    return "Ridge" if l1_ratio == 0.0 else f"Elastic net (l1_ratio={l1_ratio:g})"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def path_columns(path: Path) -> dict[str, Any]:
+    """Columns of the table with one row per lambda."""
+    return {
+        "lambda": path.lambdas,
+        "df": path.n_nonzero,
+        "dev_ratio": path.dev_ratio,
+        "objective": path.objectives,
+        "dual_gap": path.dual_gaps,
+        "kkt_violation": path.kkt_violations,
+        "n_iter": path.n_iters,
+        "seconds": path.seconds,
+        "status": [status.name.lower() for status in path.statuses],
+    }
+
+
+def _lambda_labels(path: Path) -> list[str]:
+    """Column names of tables of coefficients: the digits that give the same number back."""
+    seen: dict[str, int] = {}
+    labels = []
+    for label in map(repr, path.lambdas.tolist()):
+        seen[label] = seen.get(label, 0) + 1
+        labels.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
+    return labels
+
+
+def coef_columns(path: Path) -> dict[str, Any]:
+    """Columns of the table with one row for the intercept and one per feature."""
+    values = np.vstack([path.intercepts, path.coefs])
+    columns: dict[str, Any] = {"feature": [INTERCEPT, *path.feature_labels]}
+    return columns | dict(zip(_lambda_labels(path), values.T, strict=True))
+
+
+def to_frame(path: Path, what: str, backend: Any) -> Any:
+    """Give `path_columns` or `coef_columns` as a native data frame."""
+    tables = {"path": path_columns, "coefs": coef_columns}
+    if what not in tables:
+        raise ValueError(f"Path.to_frame(what={what!r}): what must be 'path' or 'coefs'.")
+    narwhals = require("narwhals", "frames")
+    if backend is None:
+        backend = "pandas" if importlib.util.find_spec("pandas") else "polars"
+    if isinstance(backend, str):
+        require(backend, "cli")
+    return narwhals.from_dict(tables[what](path), backend=backend).to_native()

@@ -1,0 +1,678 @@
+"""Certificates of a path, recomputed in plain NumPy and SciPy.
+
+Nothing here is shared with the solvers: the problem is read from the path's settings, the
+residuals and gradients are formed anew from ``X`` and ``y``, and every number below is an honest
+function of the coefficients that the path reports.
+
+With w the weights (sum 1), x~_j the centred (with an intercept) and scaled column, b the scaled
+coefficient, r the residual and phi_j(b) = l1_j |b| + l2_j b^2 / 2 on [lower_j, upper_j]:
+
+1. objective   P = <r, r>_w / 2 + sum_j phi_j(b_j).
+2. dual        D(u) = <y, u>_w - <u, u>_w / 2 - sum_j phi_j*(x~_j' W u), with phi_j*(t) the largest
+   value of t z - phi_j(z).
+3. gap         P - D(u) = m^2 / 2 + <r_c - u, r_c - u>_w / 2 + sum_j F_j(b_j, x~_j' W u), where m
+   is the weighted mean of r (0 without an intercept), r_c = r - m, and
+   F_j(b, t) = phi_j(b) + phi_j*(t) - t b. Every summand is >= 0, so nothing cancels.
+4. dual point  u = s r_c; features without penalty and limits need x~_j' W u = 0, hence r_c is
+   first projected on the orthogonal complement of their columns. s is taken at 1 (or at the
+   largest value with a finite dual), at 0 and at the minimum of the convex function s -> gap; the
+   smallest gap counts, and each of them is an upper bound.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import linalg, sparse
+from scipy.sparse.linalg import LinearOperator, lsmr
+
+if TYPE_CHECKING:
+    from regpath.result import Path
+
+Array = NDArray[np.float64]
+Index = NDArray[np.intp]
+
+BLOCK_ENTRIES = 2**22
+"""Entries of a temporary block of columns or coefficients (32 MiB)."""
+
+DENSE_PROJECTION_ENTRIES = 2**26
+"""Above this size the unpenalised block is not gathered: LSMR projects instead of a QR."""
+
+CONSTANT = 8 * float(np.finfo(np.float64).eps)
+"""Relative standard deviation up to which y counts as constant: the rounding of its mean."""
+
+CONE_ROUNDS = 100
+BISECTIONS = 50
+EPS = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class Certificate:
+    """What `certify` found, one entry per lambda.
+
+    Attributes
+    ----------
+    objectives : ndarray of shape (L,)
+        Objective at the reported coefficients and intercepts, in squared units of y. Infinite
+        where a coefficient breaks its limits or an excluded feature takes part.
+    dual_gaps : ndarray of shape (L,)
+        Upper bound on (objective - optimum) / null objective. If y - offset is constant up to
+        rounding, the null objective is 0; the gap then is 0 if the objective is 0 up to rounding,
+        and infinite otherwise.
+    kkt_violations : ndarray of shape (L,)
+        Largest distance of a gradient from the subdifferential of its penalty, divided by lambda;
+        at lambda = 0 or infinity, by the largest gradient of the null model.
+    dual_values : ndarray of shape (L,)
+        The lower bounds on the optimum: objective minus absolute gap.
+    null_objective : float
+        Objective of the model without features: half the weighted variance of y - offset (half
+        its mean square without an intercept).
+    lambdas : ndarray of shape (L,)
+        The lambdas of the path.
+    """
+
+    objectives: Array
+    dual_gaps: Array
+    kkt_violations: Array
+    dual_values: Array
+    null_objective: float
+    lambdas: Array
+
+    def __repr__(self) -> str:
+        """Return the worst gap and the worst violation, and where they are."""
+        if self.lambdas.size == 0:
+            return "Certificate(no lambdas)"
+        gap, kkt = int(np.argmax(self.dual_gaps)), int(np.argmax(self.kkt_violations))
+        return (
+            f"Certificate of {self.lambdas.size} lambdas "
+            f"(null objective {self.null_objective:.6g})\n"
+            f"  largest relative duality gap  {self.dual_gaps[gap]:.2e}"
+            f" at lambdas[{gap}] = {self.lambdas[gap]:.4g}\n"
+            f"  largest KKT violation/lambda  {self.kkt_violations[kkt]:.2e}"
+            f" at lambdas[{kkt}] = {self.lambdas[kkt]:.4g}"
+        )
+
+
+def certify(
+    path: Path,
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any = None,
+    offset: Any = None,
+) -> Certificate:
+    """Recompute objectives, duality gaps and KKT violations of a gaussian path.
+
+    Parameters
+    ----------
+    path : Path
+        The path to check. Penalty, limits, intercept and standardisation are read from it.
+    X : array, sparse array or data frame of shape (n, p)
+        The data the path was fitted to. A sparse X stays sparse.
+    y : array of shape (n,)
+        The response.
+    sample_weight, offset : array of shape (n,), optional
+        Weights and offset; by default those of the fit.
+
+    Returns
+    -------
+    Certificate
+        Objectives, relative duality gaps, KKT violations and dual values.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not match the path, or if a number that matters is NaN or infinite.
+    NotImplementedError
+        If the path is not of the gaussian family.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import regpath
+    >>> from regpath.diagnostics import certify
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.standard_normal((50, 8))
+    >>> y = X[:, 0] - X[:, 1] + rng.standard_normal(50)
+    >>> path = regpath.lasso_path(X, y, tol=1e-9)
+    >>> bool(certify(path, X, y).dual_gaps.max() <= 1e-9)
+    True
+    """
+    if path.family != "gaussian":
+        raise NotImplementedError(f"certify: family {path.family!r} has no certificate yet.")
+    settings = path.settings
+    sample_weight = settings.sample_weight if sample_weight is None else sample_weight
+    offset = settings.offset if offset is None else offset
+    # Overflow to infinity and 0/0 are answers here: an infinite gap is an honest upper bound.
+    with np.errstate(all="ignore"):
+        problem = _read_problem(path, X, y, sample_weight, offset)
+        return _certify(path, problem)
+
+
+def _certify(path: Path, problem: _Problem) -> Certificate:
+    lambdas = np.asarray(path.lambdas, dtype=np.float64)
+    result = np.empty((3, lambdas.size))
+    storage = path.coefs_sparse
+    rows, p = problem.y.size, problem.design.shift.size
+    step = max(1, BLOCK_ENTRIES // max(rows, p, 1))
+    for kind in (lambdas == 0, np.isinf(lambdas), (lambdas > 0) & np.isfinite(lambdas)):
+        where = np.flatnonzero(kind)
+        for start in range(0, where.size, step):
+            k = where[start : start + step]
+            coefs = np.ldexp(storage[:, k].toarray(), -problem.exponent)
+            intercepts = np.ldexp(np.asarray(path.intercepts)[k], -problem.exponent)
+            result[:, k] = _certify_block(problem, lambdas[k], path.l1_ratio, coefs, intercepts)
+    objectives, gaps, violations = result
+    twice = 2 * problem.exponent
+    return Certificate(
+        objectives=np.ldexp(objectives, twice),
+        dual_gaps=_relative(gaps, problem),
+        kkt_violations=violations,
+        dual_values=np.ldexp(objectives - gaps, twice),
+        null_objective=float(np.ldexp(problem.null_objective, twice)),
+        lambdas=lambdas,
+    )
+
+
+def _relative(gaps: Array, problem: _Problem) -> Array:
+    """Divide the gaps by the null objective; a null objective of 0 leaves rounding or infinity."""
+    if problem.null_objective > 0:
+        return gaps / problem.null_objective
+    rounding = (CONSTANT * np.abs(problem.y_mean)) ** 2
+    return np.where(gaps <= rounding, 0.0, np.inf)
+
+
+# --- one block of lambdas -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Penalty:
+    """phi_j for a block of lambdas: l1, l2 (p, k); limits (p, 1); features that take part."""
+
+    l1: Array
+    l2: Array
+    lower: Array
+    upper: Array
+    kept: NDArray[np.bool_]
+
+    def value(self, b: Array) -> Array:
+        return np.asarray(self.l1 * np.abs(b) + 0.5 * self.l2 * b * b)
+
+    def fenchel_young(self, b: Array, t: Array) -> Array:
+        """phi(b) + phi*(t) - t b without cancellation, as the sum over the two half-lines."""
+        return _half_line(np.maximum(b, 0), t - self.l1, self.l2, self.upper) + _half_line(
+            np.maximum(-b, 0), -t - self.l1, self.l2, -self.lower
+        )
+
+    def maximiser(self, t: Array) -> Array:
+        """Return the z that attains phi*(t)."""
+        excess = np.maximum(np.abs(t) - self.l1, 0)
+        z = np.copysign(np.where(excess > 0, excess / self.l2, 0), t)
+        return np.clip(z, self.lower, self.upper)
+
+    def rows(self, index: Index) -> _Penalty:
+        """Restrict to some of the features."""
+        l1, l2, lower, upper, kept = self.l1, self.l2, self.lower, self.upper, self.kept
+        return _Penalty(l1[index], l2[index], lower[index], upper[index], kept[index])
+
+    def unbounded(self, t: Array) -> NDArray[np.bool_]:
+        """Whether phi* grows without bound in the direction of t (no ridge term, no limit)."""
+        limit = np.where(t > 0, self.upper, -self.lower)
+        return np.asarray((self.l2 == 0) & (limit == np.inf))
+
+
+def _half_line(x: Array, slope: Array, l2: Array, limit: Array) -> Array:
+    """Maximum over 0 <= z <= limit of slope z - l2 z^2 / 2, minus the value at z = x."""
+    inside = 0.5 * ((slope - l2 * x) / np.sqrt(l2)) ** 2
+    bend = np.where(l2 > 0, 0.5 * l2 * (limit + x), 0)
+    at_limit = (limit - x) * (slope - bend)
+    reach = np.where(l2 > 0, l2 * limit, 0)
+    return np.where(
+        slope <= 0,
+        x * (0.5 * l2 * x - slope),
+        np.where((l2 > 0) & (slope <= reach), inside, at_limit),
+    )
+
+
+def _certify_block(
+    problem: _Problem, lambdas: Array, l1_ratio: float, coefs: Array, intercepts: Array
+) -> Array:
+    """Objective, absolute gap and relative KKT violation, shape (3, k), in units of scaled y."""
+    design, w = problem.design, problem.weights[:, None]
+    penalty = _penalty(problem, lambdas, l1_ratio)
+    b = coefs * design.scale[:, None]
+    left_out = ~penalty.kept
+    impossible = ((b < penalty.lower) | (b > penalty.upper)).any(axis=0)
+    impossible |= (b[left_out] != 0).any(axis=0)
+    if not problem.fit_intercept:
+        impossible |= intercepts != 0
+
+    residual = problem.y[:, None] - intercepts - design.times(coefs)
+    mean = np.zeros(lambdas.size)
+    if problem.fit_intercept:
+        mean = (w * residual).sum(axis=0)
+    residual = residual - mean
+    gradient = design.correlate(residual)
+    for array in (b, gradient):
+        array[left_out] = 0
+    values = penalty.value(b).sum(axis=0)
+    objective = 0.5 * (w * residual**2).sum(axis=0) + 0.5 * mean**2 + values
+    gap = _smallest_gap(problem, penalty, b, residual, gradient) + 0.5 * mean**2
+    violation = _kkt_violation(problem, penalty, lambdas, b, gradient)
+    objective[impossible] = gap[impossible] = violation[impossible] = np.inf
+    return np.stack([objective, np.where(np.isnan(gap), np.inf, gap), violation])
+
+
+def _penalty(problem: _Problem, lambdas: Array, l1_ratio: float) -> _Penalty:
+    """phi_j at each lambda. At lambda = inf every penalised feature is out (its coefficient 0)."""
+    factor = np.where(problem.kept, problem.factor, 0)
+    kept = problem.kept & ((factor == 0) | np.isfinite(lambdas).all())
+    strength = factor[:, None] * np.where(np.isinf(lambdas), 0, lambdas)
+    # In units of 2**exponent: l1 and limits scale with y, l2 does not.
+    scale = np.ldexp(problem.design.scale, -problem.exponent)
+    return _Penalty(
+        l1=np.ldexp(strength * l1_ratio, -problem.exponent),
+        l2=strength * (1 - l1_ratio),
+        lower=np.where(kept, problem.lower * scale, 0)[:, None],
+        upper=np.where(kept, problem.upper * scale, 0)[:, None],
+        kept=kept,
+    )
+
+
+def _kkt_violation(
+    problem: _Problem, penalty: _Penalty, lambdas: Array, b: Array, gradient: Array
+) -> Array:
+    slope = gradient - penalty.l2 * b
+    up = slope - np.where(b >= 0, penalty.l1, -penalty.l1)
+    down = -slope - np.where(b <= 0, penalty.l1, -penalty.l1)
+    distance = np.maximum(np.where(b < penalty.upper, up, 0), np.where(b > penalty.lower, down, 0))
+    worst = np.maximum(distance, 0).max(axis=0, initial=0)
+    unit = np.ldexp(lambdas, -problem.exponent)
+    unit = np.where((lambdas == 0) | np.isinf(lambdas), problem.null_gradient, unit)
+    return np.where(worst == 0, 0, worst / unit)
+
+
+# --- the dual point -----------------------------------------------------------------------------
+
+
+def _smallest_gap(
+    problem: _Problem, penalty: _Penalty, b: Array, residual: Array, gradient: Array
+) -> Array:
+    """Smallest absolute gap over u = s (projected residual), without the intercept's part."""
+    w = problem.weights[:, None]
+    u, t = _dual_point(problem, penalty, b, residual, gradient)
+    # What rounding leaves of products that are zero in exact arithmetic counts at the
+    # coefficients the features have, not at unbounded ones.
+    free = penalty.unbounded(t) & (penalty.l1 == 0)
+    noise = free & (np.abs(t) <= problem.rounding(residual))
+    leftover = np.abs(np.where(noise, t * b, 0).sum(axis=0))
+    t = np.where(noise, 0, t)
+
+    def gap(s: Array) -> Array:
+        quadratic = 0.5 * (w * (residual - s * u) ** 2).sum(axis=0)
+        rest = penalty.fenchel_young(b, s * t)[penalty.kept].sum(axis=0)
+        return np.asarray(quadratic + rest + s * leftover)
+
+    tight = penalty.unbounded(t) & (np.abs(t) > 0)
+    ratio = np.where(tight, penalty.l1 / np.abs(t), np.inf)
+    # Two ulps below the quotient, so that s |t| <= l1 holds after rounding too.
+    top = np.minimum(ratio.min(axis=0, initial=np.inf) * (1 - 2 * EPS), 2.0)
+    middle = _stationary_scale(penalty, b, t, (w * residual * u).sum(axis=0), w * u * u, top)
+    candidates = (np.minimum(top, 1.0), np.zeros_like(top), middle)
+    return np.asarray(np.fmin.reduce([gap(s) for s in candidates]))
+
+
+def _stationary_scale(
+    penalty: _Penalty, b: Array, t: Array, cross: Array, squares: Array, top: Array
+) -> Array:
+    """Bisect the derivative of the convex function s -> gap on [0, top]."""
+    square = squares.sum(axis=0)
+    rows = np.flatnonzero(((np.abs(t) * top > penalty.l1) | (b != 0)).any(axis=1))
+    penalty, b, t = penalty.rows(rows), b[rows], t[rows]
+    low, high = np.zeros_like(top), top.copy()
+    for _ in range(BISECTIONS):
+        s = 0.5 * (low + high)
+        step = np.where(t == 0, 0, t * (penalty.maximiser(s * t) - b))
+        rising = s * square - cross + step.sum(axis=0) > 0
+        low, high = np.where(rising, low, s), np.where(rising, s, high)
+    return low
+
+
+def _dual_point(
+    problem: _Problem, penalty: _Penalty, b: Array, residual: Array, gradient: Array
+) -> tuple[Array, Array]:
+    """Project the residual until no direction without penalty and limit is left in it.
+
+    Features free on both sides need x~_j' W u = 0. A feature free on one side needs only the sign
+    of x~_j' W u, so it is projected out if its coefficient has left the limit or the sign is wrong.
+    """
+    bare = (penalty.l1[:, 0] == 0) & (penalty.l2[:, 0] == 0) & penalty.kept
+    low, high = penalty.lower[:, 0] == -np.inf, penalty.upper[:, 0] == np.inf
+    free, half = bare & low & high, bare & (low ^ high)
+    if not half.any():
+        if not free.any():
+            return residual, gradient
+        u = problem.project_out(free, residual)
+        return u, _masked(problem.design.correlate(u), penalty.kept)
+    u, t = residual.copy(), gradient.copy()
+    for k in range(b.shape[1]):
+        column = residual[:, [k]]
+        rounding = problem.rounding(column)[:, 0]
+        moved = (b[:, k] > penalty.lower[:, 0]) & (b[:, k] < penalty.upper[:, 0])
+        inside = free | (half & moved)
+        for _ in range(CONE_ROUNDS):
+            u[:, [k]] = problem.project_out(inside, column)
+            t[:, [k]] = _masked(problem.design.correlate(u[:, [k]]), penalty.kept)
+            wrong = half & ~inside & (np.where(high, t[:, k], -t[:, k]) > rounding)
+            if not wrong.any():
+                break
+            inside |= wrong
+    return u, t
+
+
+def _masked(t: Array, kept: NDArray[np.bool_]) -> Array:
+    t[~kept] = 0
+    return t
+
+
+# --- the problem --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class _Problem:
+    """Rows of positive weight, with y - offset divided by 2**exponent."""
+
+    design: _Dense | _Sparse
+    y: Array
+    y_mean: float
+    weights: Array
+    exponent: int
+    fit_intercept: bool
+    factor: Array
+    lower: Array
+    upper: Array
+    kept: NDArray[np.bool_]
+    null_objective: float
+    null_gradient: float
+    bases: dict[bytes, Array]
+
+    def rounding(self, residual: Array) -> Array:
+        """Size (p, k) of what rounding leaves of x~_j' W u when it is zero in exact arithmetic."""
+        size = np.sqrt((self.weights[:, None] * residual**2).sum(axis=0))
+        return np.asarray((self.y.size + 10) * EPS * self.design.norms[:, None] * size)
+
+    def project_out(self, features: NDArray[np.bool_], residual: Array) -> Array:
+        """Remove the span of the features' columns from the residual, in weighted geometry."""
+        index = np.flatnonzero(features & (self.design.norms > 0))
+        if index.size == 0:
+            return residual
+        root = np.sqrt(self.weights)[:, None]
+        target = root * residual
+        if target.shape[0] * index.size > DENSE_PROJECTION_ENTRIES:
+            return np.asarray(_project_iteratively(self.design, index, root, target) / root)
+        key = index.tobytes()
+        if key not in self.bases:
+            self.bases.clear()
+            self.bases[key] = _basis(root * self.design.take(index))
+        basis = self.bases[key]
+        for _ in range(2):  # the second round removes what rounding left in the first
+            target = target - basis @ (basis.T @ target)
+        return np.asarray(target / root)
+
+
+def _basis(columns: Array) -> Array:
+    """Orthonormal basis of the span of the columns, by a QR with pivots of scaled columns."""
+    columns = columns / np.linalg.norm(columns, axis=0)
+    q, r, _ = linalg.qr(columns, mode="economic", pivoting=True)
+    diagonal = np.abs(np.diagonal(r))
+    rank = int((diagonal > max(columns.shape) * EPS * diagonal[0]).sum())
+    return np.ascontiguousarray(q[:, :rank])
+
+
+def _project_iteratively(design: _Dense | _Sparse, index: Index, root: Array, target: Array) -> Any:
+    norms = design.norms[index]
+    p = design.shift.size
+
+    def times(c: Array) -> Array:
+        full = np.zeros((p, 1))
+        full[index, 0] = c.ravel() / norms
+        return np.asarray((root * design.times_scaled(full)).ravel())
+
+    def correlate(u: Array) -> Array:
+        # The design multiplies by the weights once; `root` supplies the other half of them.
+        return np.asarray(design.correlate(u.reshape(-1, 1) / root)[index, 0] / norms)
+
+    n = target.shape[0]
+    operator = LinearOperator((n, index.size), times, correlate, dtype=np.float64)
+    target = target.copy()
+    for k in range(target.shape[1]):
+        for _ in range(2):
+            c, *_ = lsmr(operator, target[:, k], atol=0, btol=0, conlim=0, maxiter=10 * n)
+            target[:, k] -= times(c)
+    return target
+
+
+def _read_problem(path: Path, X: Any, y: Any, sample_weight: Any, offset: Any) -> _Problem:
+    settings = path.settings
+    X = _matrix(X)
+    y = np.asarray(y, dtype=np.float64)
+    n, p = y.size, path.n_features
+    if y.ndim != 1 or X.shape != (n, p):
+        raise ValueError(
+            f"certify: X has shape {X.shape} and y {y.shape}; the path has {p} features, so X must "
+            f"have shape (n, {p}) and y (n,)."
+        )
+    weights = _vector("sample_weight", sample_weight, n, 1.0)
+    shifted = y - _vector("offset", offset, n, 0.0)
+    rows = np.flatnonzero(weights > 0)
+    if rows.size == 0 or (weights < 0).any() or not np.isfinite(weights).all():
+        raise ValueError("certify: sample_weight must be finite, >= 0 and not all 0.")
+    if rows.size < n:
+        X, shifted, weights = X[rows], shifted[rows], weights[rows]
+    if not np.isfinite(shifted).all():
+        raise ValueError("certify: y - offset holds NaN or infinite values in rows that count.")
+    weights = weights / weights.max()
+    weights = weights / weights.sum()
+    design = _design(X, weights, settings.fit_intercept, settings.standardize)
+    factor = _vector("penalty_factor", settings.penalty_factor, p, 1.0)
+    # A column that the intercept (or a zero standard deviation) makes meaningless is left out.
+    meaningless = (design.sd == 0) & (settings.fit_intercept or settings.standardize)
+    kept = np.isfinite(factor) & ~meaningless
+
+    exponent = int(np.frexp(np.abs(shifted).max())[1])
+    shifted = np.ldexp(shifted, -exponent)
+    mean = _mean(shifted, weights) if settings.fit_intercept else 0.0
+    centred = shifted - mean
+    if np.sqrt(weights @ centred**2) <= CONSTANT * np.abs(shifted).max():
+        centred = np.zeros_like(centred)
+    largest = float(np.abs(centred).max())
+    finer = int(np.frexp(largest)[1]) if largest > 0 else 0
+    centred = np.ldexp(centred, -finer)
+    null_gradient = np.abs(design.correlate(centred[:, None])[kept]).max(initial=0)
+    return _Problem(
+        design=design,
+        y=np.ldexp(shifted, -finer),
+        y_mean=float(np.ldexp(mean, -finer)),
+        weights=weights,
+        exponent=exponent + finer,
+        fit_intercept=settings.fit_intercept,
+        factor=factor,
+        lower=_vector("lower", settings.lower, p, -np.inf),
+        upper=_vector("upper", settings.upper, p, np.inf),
+        kept=kept,
+        null_objective=0.5 * float((weights * centred**2).sum()),
+        null_gradient=float(null_gradient),
+        bases={},
+    )
+
+
+def _mean(values: Array, weights: Array) -> float:
+    """Weighted mean, exact for constant values and with the rounding of the first pass removed."""
+    if values.min() == values.max():
+        return float(values[0])
+    mean = float(weights @ values)
+    return mean + float(weights @ (values - mean))
+
+
+def _vector(name: str, values: Any, size: int, default: float) -> Array:
+    if values is None:
+        return np.full(size, default)
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim > 1 or (array.ndim == 1 and array.size != size):
+        raise ValueError(f"certify: {name} has shape {array.shape}; it must have {size} entries.")
+    return np.broadcast_to(array, (size,)).copy()
+
+
+# --- designs ------------------------------------------------------------------------------------
+
+
+def _matrix(X: Any) -> Any:
+    if sparse.issparse(X):
+        return X.tocsc()
+    if hasattr(X, "to_numpy"):
+        X = X.to_numpy()
+    X = np.asanyarray(X)
+    return X.astype(np.float64) if X.dtype == object else X
+
+
+@dataclass(frozen=True, eq=False)
+class _Dense:
+    """X~ = (X - shift) / scale over blocks of columns; only a block is ever copied."""
+
+    values: Any
+    weights: Array
+    shift: Array
+    scale: Array
+    sd: Array
+    norms: Array
+
+    def blocks(self) -> list[slice]:
+        return _column_blocks(*self.values.shape)
+
+    def take(self, columns: slice | Index) -> Array:
+        """X~[:, columns] as float64."""
+        block = np.array(self.values[:, columns], dtype=np.float64)
+        block -= self.shift[columns]
+        block /= self.scale[columns]
+        return block
+
+    def times(self, coefs: Array) -> Array:
+        """Return X @ coefs on the original scale of the columns."""
+        eta = np.zeros((self.weights.size, coefs.shape[1]))
+        for block in self.blocks():
+            if coefs[block].any():
+                eta += np.asarray(self.values[:, block], dtype=np.float64) @ coefs[block]
+        return eta
+
+    def times_scaled(self, b: Array) -> Array:
+        """X~ @ b."""
+        eta = np.zeros((self.weights.size, b.shape[1]))
+        for block in self.blocks():
+            if b[block].any():
+                eta += self.take(block) @ b[block]
+        return eta
+
+    def correlate(self, residual: Array) -> Array:
+        """X~' W residual."""
+        weighted = self.weights[:, None] * residual
+        result = np.empty((self.shift.size, residual.shape[1]))
+        for block in self.blocks():
+            result[block] = self.take(block).T @ weighted
+        return result
+
+
+@dataclass(frozen=True, eq=False)
+class _Sparse:
+    """X~ = (X - shift) / scale with implicit centring: X itself stays in CSC form."""
+
+    values: Any
+    weights: Array
+    shift: Array
+    scale: Array
+    sd: Array
+    norms: Array
+
+    def take(self, columns: Index) -> Array:
+        """X~[:, columns] as a dense float64 array."""
+        return np.asarray(
+            (self.values[:, columns].toarray() - self.shift[columns]) / self.scale[columns]
+        )
+
+    def times(self, coefs: Array) -> Array:
+        """Return X @ coefs on the original scale of the columns."""
+        return np.asarray(self.values @ coefs)
+
+    def times_scaled(self, b: Array) -> Array:
+        """X~ @ b."""
+        coefs = b / self.scale[:, None]
+        return np.asarray(self.values @ coefs - self.shift @ coefs)
+
+    def correlate(self, residual: Array) -> Array:
+        """X~' W residual."""
+        weighted = self.weights[:, None] * residual
+        raw = self.values.T @ weighted - np.outer(self.shift, weighted.sum(axis=0))
+        return np.asarray(raw / self.scale[:, None])
+
+
+def _design(X: Any, weights: Array, fit_intercept: bool, standardize: bool) -> _Dense | _Sparse:
+    is_sparse = sparse.issparse(X)
+    if is_sparse:
+        X = sparse.csc_array(X).astype(np.float64)
+        if not X.has_canonical_format:
+            X = X.copy()
+            X.sum_duplicates()
+    means, sd = _sparse_moments(X, weights) if is_sparse else _dense_moments(X, weights)
+    if not (np.isfinite(means).all() and np.isfinite(sd).all()):
+        raise ValueError("certify: X holds NaN or infinite values in rows that count.")
+    shift = means if fit_intercept else np.zeros_like(means)
+    scale = np.where(sd > 0, sd, 1.0) if standardize else np.ones_like(sd)
+    norms = np.where(fit_intercept, sd, np.hypot(sd, means)) / scale + np.abs(shift) / scale
+    kind = _Sparse if is_sparse else _Dense
+    return kind(X, weights, shift, scale, sd, norms)
+
+
+def _column_blocks(n: int, p: int) -> list[slice]:
+    step = max(1, BLOCK_ENTRIES // max(n, 1))
+    return [slice(start, min(start + step, p)) for start in range(0, p, step)]
+
+
+def _dense_moments(X: Any, weights: Array) -> tuple[Array, Array]:
+    """Weighted means and 1/n standard deviations; exactly 0 for a constant column."""
+    means, sd = np.empty(X.shape[1]), np.empty(X.shape[1])
+    for block in _column_blocks(*X.shape):
+        values = np.array(X[:, block], dtype=np.float64)
+        constant = values.min(axis=0) == values.max(axis=0)
+        mean = weights @ values
+        mean = np.where(constant, values[0], mean + weights @ (values - mean))
+        values -= mean
+        unit = np.abs(values).max(axis=0)
+        unit[unit == 0] = 1.0
+        means[block] = mean
+        sd[block] = unit * np.sqrt(weights @ (values / unit) ** 2)
+    return means, sd
+
+
+def _sparse_moments(X: Any, weights: Array) -> tuple[Array, Array]:
+    """As `_dense_moments`: the zeros of a column add (1 - weight of the entries) mean^2."""
+    n, p = X.shape
+    column = np.repeat(np.arange(p), np.diff(X.indptr))
+
+    def total(terms: Array) -> Array:
+        return np.bincount(column, terms, p).astype(np.float64)
+
+    w, values = weights[X.indices], X.data
+    rest = np.where(np.diff(X.indptr) == n, 0, np.maximum(1 - total(w), 0))
+    means = total(w * values)
+    means = means + total(w * (values - means[column])) - rest * means
+    lowest, highest = (extreme.toarray().ravel() for extreme in (X.min(axis=0), X.max(axis=0)))
+    constant = lowest == highest
+    means = np.where(constant, highest, means)
+    centred = values - means[column]
+    unit = np.abs(means)
+    np.maximum.at(unit, column, np.abs(centred))
+    unit[unit == 0] = 1.0
+    square = total(w * (centred / unit[column]) ** 2) + rest * (means / unit) ** 2
+    return means, np.where(constant, 0.0, unit * np.sqrt(square))

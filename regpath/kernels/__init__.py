@@ -1,0 +1,1 @@
+"""Compiled loops. They know no storage, loss or penalty by name: methods resolve by type."""

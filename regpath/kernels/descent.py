@@ -1,0 +1,44 @@
+"""The residual core: coordinate descent on the columns themselves, for every storage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regpath._numba import kernel
+
+__all__ = ["descend", "penalty_value", "working_gradient"]
+
+
+@kernel()
+def descend(
+    design: Any, penalty: Any, squares: Any, b: Any, r: Any, features: Any, epochs: int
+) -> None:
+    """Cyclic coordinate descent over a list of features; keeps r the residual of b.
+
+    ``squares`` holds x_k'x_k. Reference: Friedman, Hastie and Tibshirani (2010), section 2.1.
+    """
+    for _ in range(epochs):
+        for i in range(features.size):
+            k = features[i]
+            a = squares[k]
+            old = b[k]
+            new = penalty.prox(k, design.dot(k, r) + a * old, a)
+            if new != old:
+                design.axpy(k, old - new, r)
+                b[k] = new
+
+
+@kernel()
+def working_gradient(design: Any, r: Any, size: int, g: Any) -> None:
+    """Gradient x_k'r of every working column."""
+    for k in range(size):
+        g[k] = design.dot(k, r)
+
+
+@kernel()
+def penalty_value(penalty: Any, b: Any, size: int) -> float:
+    """Sum of phi_k(b_k)."""
+    total = 0.0
+    for k in range(size):
+        total += penalty.value(k, b[k])
+    return total

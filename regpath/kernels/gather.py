@@ -1,0 +1,67 @@
+"""Gathering of working columns: scaled copies of a few columns of X, and their Gram matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from regpath._numba import DENSE, SPARSE, kernel
+
+__all__ = ["gather_dense", "gather_sparse", "working_residual"]
+
+
+@kernel(DENSE)
+def gather_dense(
+    columns: Any, features: Any, root: Any, centre: Any, scale: Any, out: Any
+) -> None:
+    """Copy columns into contiguous rows: root_i (x_ij - centre_j) / scale_j."""
+    for k in range(features.size):
+        j = features[k]
+        x, c, s = columns[j], centre[j], 1.0 / scale[j]
+        row = out[k]
+        for i in range(row.size):
+            row[i] = (root[i] * (x[i] - c)) * s
+
+
+@kernel(SPARSE)
+def gather_sparse(
+    design: Any, features: Any, root: Any, scale: Any, work: Any, chains: Any, n_old: int, gram: Any
+) -> None:
+    """Append columns root_i x_ij / scale_j to a sparse working copy, and fill their Gram rows.
+
+    ``chains`` links, for every row of X, the entries of the working copy that lie in it. The product
+    of two columns then costs only the rows that both of them touch. An empty ``gram`` is not filled.
+    """
+    wanted = gram.shape[0] > 0
+    e = work.indptr[n_old]
+    for m in range(features.size):
+        k, j = n_old + m, features[m]
+        begin = e
+        square = 0.0
+        for f in range(design.indptr[j], design.indptr[j + 1]):
+            i = design.indices[f]
+            x = root[i] * design.data[f] / scale[j]
+            work.data[e] = x
+            work.indices[e] = i
+            square += x * x
+            if wanted:
+                g = chains.head[i]
+                while g >= 0:
+                    gram[m, chains.owner[g]] += x * work.data[g]
+                    g = chains.following[g]
+            e += 1
+        if wanted:
+            gram[m, k] = square
+        for f in range(begin, e):
+            i = work.indices[f]
+            chains.owner[f] = k
+            chains.following[f] = chains.head[i]
+            chains.head[i] = f
+        work.indptr[k + 1] = e
+
+
+@kernel()
+def working_residual(design: Any, b: Any, size: int, r: Any) -> None:
+    """Subtract the columns with non-zero coefficients from r, in place."""
+    for k in range(size):
+        if b[k] != 0.0:
+            design.axpy(k, -b[k], r)

@@ -1,0 +1,554 @@
+"""The path: the public entry points, and the one loop that every solver runs in."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, Protocol
+
+import numba
+import numpy as np
+import scipy
+from numpy.typing import NDArray
+
+from regpath import families
+from regpath._extras import require
+from regpath._parts import Settings, Status, store_coefs
+from regpath.designs import Dense
+from regpath.grid import default_ratio, lambda_grid
+from regpath.penalties import ElasticNet
+from regpath.result import Path
+from regpath.solvers.gaussian import ActiveSetSolver, OutOfTimeError, SolvedPoint
+from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
+from regpath.solvers.spectral import SpectralSolver, spectral_pays
+from regpath.validation import (
+    Options,
+    Problem,
+    check_options,
+    check_problem,
+    raise_for_nonfinite_columns,
+)
+
+__all__ = [
+    "ConvergenceWarning",
+    "Progress",
+    "enet_path",
+    "fit_path",
+    "lasso_path",
+    "refit",
+    "ridge_path",
+]
+
+Array = NDArray[np.float64]
+
+# Below this l1_ratio lambda_max would run away to infinity; the grid starts as if it were this.
+SMALLEST_RATIO_FOR_GRID = 1e-3
+
+
+class ConvergenceWarning(UserWarning):
+    """Some points of a path miss the tolerance; the message counts them and says what to do."""
+
+
+class Progress(NamedTuple):
+    """What a callback is told about the point that was just finished."""
+
+    lambda_: float
+    n_nonzero: int
+    dev_ratio: float
+    dual_gap: float
+    seconds: float
+    status: Status
+
+
+Callback = Callable[[int, Progress], Any]
+
+
+def lasso_path(X: Any, y: Any, **options: Any) -> Path:
+    """Lasso path: `fit_path` with ``l1_ratio=1``.
+
+    Parameters
+    ----------
+    X, y, **options
+        As in `fit_path`, without ``l1_ratio``.
+
+    Returns
+    -------
+    Path
+
+    References
+    ----------
+    Tibshirani (1996), Regression shrinkage and selection via the lasso, JRSS B 58.
+
+    Examples
+    --------
+    >>> import regpath
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> path = regpath.lasso_path(X, y)
+    >>> bool(path.dual_gaps.max() <= 1e-6)
+    True
+    """
+    return _fit("lasso_path", X, y, l1_ratio=1.0, **_without_ratio("lasso_path", options))
+
+
+def ridge_path(X: Any, y: Any, **options: Any) -> Path:
+    """Ridge path: `fit_path` with ``l1_ratio=0``.
+
+    Parameters
+    ----------
+    X, y, **options
+        As in `fit_path`, without ``l1_ratio``.
+
+    Returns
+    -------
+    Path
+
+    References
+    ----------
+    Hoerl and Kennard (1970), Ridge regression: biased estimation for nonorthogonal problems,
+    Technometrics 12.
+
+    Examples
+    --------
+    >>> import regpath
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> path = regpath.ridge_path(X, y, n_lambdas=5)
+    >>> path.n_nonzero.tolist()
+    [8, 8, 8, 8, 8]
+    """
+    return _fit("ridge_path", X, y, l1_ratio=0.0, **_without_ratio("ridge_path", options))
+
+
+def enet_path(X: Any, y: Any, *, l1_ratio: float = 0.5, **options: Any) -> Path:
+    """Elastic net path: `fit_path` with ``l1_ratio=0.5`` by default.
+
+    Parameters
+    ----------
+    X, y, l1_ratio, **options
+        As in `fit_path`.
+
+    Returns
+    -------
+    Path
+
+    References
+    ----------
+    Zou and Hastie (2005), Regularization and variable selection via the elastic net, JRSS B 67.
+
+    Examples
+    --------
+    >>> import regpath
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> regpath.enet_path(X, y, l1_ratio=0.2, n_lambdas=5).l1_ratio
+    0.2
+    """
+    return _fit("enet_path", X, y, l1_ratio=l1_ratio, **options)
+
+
+def fit_path(
+    X: Any,
+    y: Any,
+    *,
+    family: Any = "gaussian",
+    l1_ratio: float = 1.0,
+    penalty: Any = None,
+    lambdas: Any = None,
+    n_lambdas: int = 100,
+    lambda_min_ratio: float | None = None,
+    fit_intercept: bool = True,
+    standardize: bool = True,
+    sample_weight: Any = None,
+    offset: Any = None,
+    penalty_factor: Any = None,
+    lower: Any = None,
+    upper: Any = None,
+    tol: float = 1e-6,
+    max_iter: int = 10_000,
+    max_features: int | None = None,
+    stop_at_dev_ratio: float | None = None,
+    n_threads: int | None = None,
+    progress: bool = False,
+    callback: Callback | None = None,
+    time_budget: float | None = None,
+) -> Path:
+    """Compute a regularization path, every point with a certificate of its accuracy.
+
+    Minimises, for every lambda of a decreasing grid,
+
+        sum_i w_i loss(y_i, o_i + b0 + x_i'b) + lambda sum_j v_j [r |s_j b_j| + (1 - r)/2 (s_j b_j)^2]
+
+    over the intercept b0 and lower <= b <= upper; weights w sum to one, s_j is the weighted standard
+    deviation of column j (1 with ``standardize=False``), r is ``l1_ratio``, v ``penalty_factor``.
+
+    Parameters
+    ----------
+    X : array, sparse matrix or array, or data frame of shape (n, p)
+        Any real dtype. Fortran-ordered arrays and CSC matrices are used without a copy; other
+        layouts are converted once, with a note in ``info``. Sparse X is never densified.
+    y : array or Series of shape (n,)
+        Response.
+    family : str or instance from `regpath.families`, default "gaussian"
+    l1_ratio : float, default 1
+        1 is the lasso, 0 is ridge.
+    penalty : None or "elasticnet", default None
+        The penalty; None is the elastic net above.
+    lambdas : array of shape (L,), optional
+        The grid; used exactly, in decreasing order. 0 and inf are allowed.
+    n_lambdas, lambda_min_ratio : int, float, optional
+        Otherwise: 100 values, log-spaced from the smallest lambda with all penalised coefficients
+        zero down to this share of it; by default 1e-4 if n >= p, else 1e-2.
+    fit_intercept, standardize : bool, default True
+        Coefficients are on the original scale of the columns in any case.
+    sample_weight, offset : array of shape (n,), optional
+        Weights >= 0 (only their ratios matter); a known part of the linear predictor.
+    penalty_factor : array of shape (p,), optional
+        Used as given; 0: unpenalised, inf: excluded.
+    lower, upper : float or array of shape (p,), optional
+        Limits of the coefficients, lower <= 0 <= upper.
+    tol : float, default 1e-6
+        Bound of the duality gap, relative to the objective of the null model.
+    max_iter : int, default 10000
+        Iterations (sweeps) a lambda may take.
+    max_features : int, optional
+        End the path before a point has more non-zero coefficients.
+    stop_at_dev_ratio : float, optional
+        End the path at the first point that explains this share of the deviance.
+    n_threads : int, optional
+        Threads for passes over X; the result does not depend on it. Default: all usable cores.
+    progress : bool, default False
+        Show a progress bar (needs rich).
+    callback : callable, optional
+        Called as ``callback(k, progress)`` after point k with a `Progress`; True ends the path.
+    time_budget : float, optional
+        Seconds after which the path ends with the points that are finished.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    ValueError, TypeError
+        If data or options are not valid; before any work.
+
+    Warns
+    -----
+    ConvergenceWarning
+        Once, if points miss ``tol``.
+
+    References
+    ----------
+    Friedman, Hastie and Tibshirani (2010), Regularization paths for generalized linear models via
+    coordinate descent, J. Stat. Software 33, equation (1).
+
+    Examples
+    --------
+    >>> import regpath
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> path = regpath.fit_path(X, y, l1_ratio=0.5, n_lambdas=50)
+    >>> path.coefs.shape
+    (8, 50)
+    """
+    arguments = {k: v for k, v in locals().items() if k not in ("X", "y")}
+    return _fit("fit_path", X, y, **arguments)
+
+
+def refit(path: Path, X: Any, y: Any, lambdas: Any) -> Path:
+    """Solve the problem of a path again at other lambdas, with the same data and settings.
+
+    Parameters
+    ----------
+    path : Path
+    X, y
+        The data the path was fitted to.
+    lambdas : float or array
+
+    Returns
+    -------
+    Path
+
+    Examples
+    --------
+    >>> import regpath
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> path = regpath.lasso_path(X, y, n_lambdas=10)
+    >>> regpath.path.refit(path, X, y, 0.1).lambdas.tolist()
+    [0.1]
+    """
+    settings = {f: getattr(path.settings, f) for f in path.settings.__dataclass_fields__}
+    grid = np.atleast_1d(np.asarray(lambdas, float))
+    return _fit(
+        "refit", X, y, family=path.family, l1_ratio=path.l1_ratio, lambdas=grid, **settings
+    )
+
+
+# ------------------------------------------------------------------------------------------ the fit
+
+
+def _without_ratio(call: str, options: dict[str, Any]) -> dict[str, Any]:
+    if "l1_ratio" in options:
+        raise TypeError(
+            f"{call}(l1_ratio=...): it is fixed here; use enet_path or fit_path to choose it."
+        )
+    return options
+
+
+_DATA = ("sample_weight", "offset", "penalty_factor", "lower", "upper")
+
+
+def _fit(call: str, X: Any, y: Any, **arguments: Any) -> Path:
+    """Check, choose a solver, follow the path, and pack the result."""
+    started = time.monotonic()
+    family = families.resolve(call, arguments.pop("family", "gaussian"))
+    _check_penalty(call, arguments.pop("penalty", None))
+    data = {name: arguments.pop(name, None) for name in _DATA}
+    options = check_options(call, **arguments)
+    problem = check_problem(call, X, y, **data)
+    geometry = _measure(call, problem, options)
+    solver = _solver(problem, geometry, options)
+    if options.lambdas is None:
+        largest = solver.lambda_max() * geometry.response_scale
+        largest /= max(options.l1_ratio, SMALLEST_RATIO_FOR_GRID)
+        ratio = options.lambda_min_ratio or default_ratio(problem.n, problem.p)
+        lambdas = lambda_grid(largest, options.n_lambdas, ratio)
+    else:
+        lambdas = options.lambdas
+    record = _Record(geometry, lambdas, started)
+    _follow(solver, record, options)
+    path = record.path(problem, options, family.name, solver.why)
+    _warn_of_misses(call, path)
+    return path
+
+
+def _check_penalty(call: str, penalty: Any) -> None:
+    if penalty is not None and penalty != "elasticnet" and penalty is not ElasticNet:
+        raise ValueError(
+            f"{call}(penalty={penalty!r}): the penalty is 'elasticnet' (or None); its share of L1 is "
+            "set by l1_ratio."
+        )
+
+
+def _measure(call: str, problem: Problem, options: Options) -> Geometry:
+    try:
+        return measure(
+            problem.design,
+            problem.y - problem.offset,
+            problem.weights,
+            fit_intercept=options.fit_intercept,
+            standardize=options.standardize,
+            n_threads=options.n_threads or _usable_cores(),
+        )
+    except NonFiniteColumnsError as error:
+        raise_for_nonfinite_columns(call, error.columns, problem.feature_names, problem.p)
+
+
+def _usable_cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+class Solver(Protocol):
+    """What the loop asks of a solver."""
+
+    why: list[str]
+    deadline: float
+
+    def lambda_max(self) -> float:
+        """Largest gradient over penalty factor at the null model, in working units."""
+
+    def path(self, lambdas: Array) -> Iterator[SolvedPoint]:
+        """Certified points along decreasing lambdas."""
+
+
+def _solver(problem: Problem, geometry: Geometry, options: Options) -> Solver:
+    """Choose the solver; it keeps the reason in ``why``."""
+    to_working = geometry.scale / geometry.response_scale
+    shared = {
+        "geometry": geometry,
+        "factor": problem.penalty_factor,
+        "lower": problem.lower * to_working,
+        "upper": problem.upper * to_working,
+        "tol": options.tol,
+    }
+    if options.l1_ratio == 0.0 and spectral_pays(geometry, shared["lower"], shared["upper"]):
+        return SpectralSolver(**{k: v for k, v in shared.items() if k not in ("lower", "upper")})
+    return ActiveSetSolver(**shared, l1_ratio=options.l1_ratio, max_iter=options.max_iter)
+
+
+def _follow(solver: Solver, record: _Record, options: Options) -> None:
+    """The path loop: solve, record, and stop where an option says so."""
+    budget = options.time_budget
+    with _progress_bar(options.progress, len(record.lambdas)) as advance:
+        points = solver.path(record.lambdas)
+        try:
+            for k, point in enumerate(points):
+                if options.max_features is not None and point.features.size > options.max_features:
+                    return record.stop(Status.MAX_FEATURES)
+                told = record.add(point)
+                advance()
+                if options.callback is not None and options.callback(k, told) is True:
+                    return record.stop(Status.CALLBACK)
+                if told.dev_ratio >= (options.stop_at_dev_ratio or math.inf):
+                    return record.stop(Status.DEV_RATIO)
+                if budget is not None:  # only now: one point is always finished
+                    solver.deadline = record.started + budget
+                    if time.monotonic() > solver.deadline:
+                        return record.stop(Status.TIME_BUDGET)
+        except OutOfTimeError:
+            record.stop(Status.TIME_BUDGET)
+        except KeyboardInterrupt:
+            if not record.points:
+                raise
+            record.stop(Status.INTERRUPTED)
+    return None
+
+
+class _Record:
+    """The points of a path as they come in, and the path they make."""
+
+    def __init__(self, geometry: Geometry, lambdas: Array, started: float) -> None:
+        self.lambdas = lambdas
+        self.started = started
+        self.points: list[SolvedPoint] = []
+        self._geometry = geometry
+        self._statuses: list[Status] = []
+        self._clock: list[float] = [time.monotonic()]
+        self._passes: list[float] = [0.0]
+        self._stopped: Status | None = None
+
+    def add(self, point: SolvedPoint) -> Progress:
+        """Keep a point; returns what a callback may know of it."""
+        self.points.append(point)
+        self._clock.append(time.monotonic())
+        self._passes.append(self._geometry.passes)
+        failed = Status.MAX_ITER if point.exhausted else Status.ROUNDING
+        self._statuses.append(Status.CONVERGED if point.reached else failed)
+        return Progress(
+            lambda_=float(self.lambdas[len(self.points) - 1]),
+            n_nonzero=point.features.size,
+            dev_ratio=self._dev_ratio(point),
+            dual_gap=point.gap,
+            seconds=self._clock[-1] - self.started,
+            status=self._statuses[-1],
+        )
+
+    def stop(self, reason: Status) -> None:
+        """End the path here; the last point says why unless it has worse to say."""
+        if len(self.points) == len(self.lambdas):
+            return
+        self._stopped = reason
+        if self._statuses and self._statuses[-1].ok:
+            self._statuses[-1] = reason
+
+    def path(self, problem: Problem, options: Options, family: str, why: list[str]) -> Path:
+        """The finished path, in the user's units."""
+        g, points = self._geometry, self.points
+        to_user = g.response_scale / g.scale
+        columns = [(p.features, p.coefs * to_user[p.features]) for p in points]
+        shifts = np.array([float(g.mean[j] @ b) for j, b in columns])
+        lambdas = self.lambdas[: len(points)]
+        null = 0.5 * g.response_scale**2 * float(g.response @ g.response)
+        return Path(
+            lambdas=lambdas,
+            coef_storage=store_coefs(columns, problem.p),
+            intercepts=g.response_mean - shifts if options.fit_intercept else np.zeros(len(points)),
+            dev_ratio=np.array([self._dev_ratio(p) for p in points]),
+            null_deviance=2.0 * null * problem.weight_sum,
+            objectives=np.array([p.objective for p in points]) * 0.5 * g.response_scale**2,
+            dual_gaps=np.array([p.gap for p in points]),
+            kkt_violations=self._violations(lambdas, options.l1_ratio),
+            n_iters=np.array([p.n_iter for p in points], dtype=np.int64),
+            passes=np.diff(self._passes),
+            working_set_sizes=np.array([p.working_set for p in points], dtype=np.int64),
+            seconds=np.diff(self._clock),
+            statuses=tuple(self._statuses),
+            feature_names=problem.feature_names,
+            family=family,
+            l1_ratio=options.l1_ratio,
+            settings=Settings(
+                fit_intercept=options.fit_intercept,
+                standardize=options.standardize,
+                tol=options.tol,
+                **problem.given,
+            ),
+            info=self._info(problem, why),
+        )
+
+    def _dev_ratio(self, point: SolvedPoint) -> float:
+        return min(max(point.explained, 0.0), 1.0)
+
+    def _violations(self, lambdas: Array, l1_ratio: float) -> Array:
+        """Violations relative to lambda; to the largest gradient of the null model at 0 and inf."""
+        absolute = np.array([p.violation for p in self.points]) * self._geometry.response_scale
+        top = float(np.abs(self._geometry.product).max()) * self._geometry.response_scale
+        unit = np.where((lambdas > 0.0) & np.isfinite(lambdas), lambdas, top or 1.0)
+        relative: Array = absolute / unit
+        return relative
+
+    def _info(self, problem: Problem, why: list[str]) -> dict[str, Any]:
+        g = self._geometry
+        names = problem.feature_names
+        constant = np.flatnonzero(g.constant).tolist()
+        return {
+            "why": list(why),
+            "storage": "dense" if isinstance(g.design, Dense) else "sparse",
+            "notes": list(problem.notes),
+            "passes": g.passes,
+            "largest_working_set": max((p.working_set for p in self.points), default=0),
+            "constant_columns": [names[j] for j in constant] if names else constant,
+            "seconds_total": time.monotonic() - self.started,
+            "stopped": self._stopped.value if self._stopped else None,
+            "versions": _versions(),
+        }
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
+        "numba": numba.__version__,
+    }
+
+
+def _warn_of_misses(call: str, path: Path) -> None:
+    """One warning for the path: how many points, how far, what to do."""
+    missed = [k for k, status in enumerate(path.statuses) if not status.ok]
+    if not missed:
+        return
+    worst = max(missed, key=lambda k: float(path.dual_gaps[k]))
+    advice = (
+        "raise max_iter"
+        if path.statuses[worst] is Status.MAX_ITER
+        else "raise tol or rescale the data: floating point allows no more"
+    )
+    warnings.warn(
+        f"{call}: {len(missed)} of {len(path.statuses)} points miss tol={path.settings.tol:.1e}; the "
+        f"worst relative duality gap is {path.dual_gaps[worst]:.1e} at lambda="
+        f"{path.lambdas[worst]:.4g}. To do: {advice}. See path.statuses and path.dual_gaps.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
+
+
+class _progress_bar:  # noqa: N801 - used as a function in a with statement
+    """A rich progress bar, or nothing."""
+
+    def __init__(self, wanted: bool, total: int) -> None:
+        self._bar = require("rich.progress", "cli").Progress() if wanted else None
+        self._total = total
+
+    def __enter__(self) -> Callable[[], None]:
+        if self._bar is None:
+            return lambda: None
+        bar = self._bar
+        bar.start()
+        task = bar.add_task("path", total=self._total)
+        return lambda: bar.advance(task)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

@@ -1,0 +1,363 @@
+"""Pictures of a path: coefficients, and how the solver fared. Needs matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from os import PathLike
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from regpath._extras import require
+from regpath.result import Path
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["plot_diagnostics", "plot_path", "save_figure"]
+
+FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+# Okabe and Ito's colours, which all kinds of colour vision tell apart; black stands last.
+COLOURS = (
+    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#000000",
+)  # fmt: skip
+BACKGROUND = "#B8B8B8"
+GUIDE = "#666666"
+ALARM = "#C00000"
+
+X_LABELS = {
+    "lambda": "lambda (log scale)",
+    "l1_norm": "L1 norm of the coefficients",
+    "dev_ratio": "share of deviance explained",
+}
+
+
+def plot_path(
+    path: Path,
+    x: Literal["lambda", "l1_norm", "dev_ratio"] = "lambda",
+    ax: Axes | None = None,
+    n_labels: int = 8,
+) -> Axes:
+    """Draw every coefficient along the path.
+
+    The penalty decreases to the right. The numbers on top count the non-zero coefficients; the
+    largest ones at the right end are drawn in colour and named, the others are grey.
+
+    Parameters
+    ----------
+    path : Path
+    x : {"lambda", "l1_norm", "dev_ratio"}, default "lambda"
+        What the horizontal axis shows: lambda on a log axis (0 and inf have a place of their
+        own at the ends), the sum of the absolute coefficients, or the share of the deviance.
+    ax : matplotlib Axes, optional
+        Default: axes of a new figure.
+    n_labels : int, default 8
+        Number of coefficients to name.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+        Nothing is shown or written: call ``plt.show()`` or ``ax.figure.savefig(file)``.
+
+    Examples
+    --------
+    >>> import regpath, matplotlib
+    >>> matplotlib.use("agg")
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> ax = regpath.lasso_path(X, y).plot()
+    >>> ax.get_xlabel()
+    'lambda (log scale)'
+    >>> matplotlib.pyplot.close(ax.figure)
+    """
+    if x not in X_LABELS:
+        raise ValueError(f"plot_path(x={x!r}): x must be 'lambda', 'l1_norm' or 'dev_ratio'.")
+    own = ax is None
+    ax = _new_axes((7.2, 4.6)) if ax is None else ax
+    used = np.unique(path.coefs_sparse.indices)
+    coefs = path.coefs_sparse.tocsr()[used].toarray()
+    order = np.argsort(-np.abs(coefs[:, -1:]).sum(axis=1), kind="stable")[:n_labels]
+    order = order[coefs[order, -1] != 0.0]
+    axis = _horizontal(path, x)
+    axis.prepare(ax)
+    _draw_lines(ax, axis.positions, coefs, order)
+    ax.set_xlabel(X_LABELS[x])
+    ax.set_ylabel("coefficient (original scale)")
+    _count_on_top(ax, axis.positions, path.n_nonzero)
+    names = [_shorten(path.feature_labels[used[j]]) for j in order]
+    _name_ends(ax, coefs[order, -1], names, settle=own)
+    return ax
+
+
+def plot_diagnostics(path: Path, axes: Any = None) -> Any:
+    """Draw dual gaps, sizes, time and passes over X along the path.
+
+    Parameters
+    ----------
+    path : Path
+    axes : array of four matplotlib Axes, optional
+        Default: the 2 x 2 panels of a new figure.
+
+    Returns
+    -------
+    axes : ndarray of matplotlib Axes
+        In the shape given; (2, 2) for a new figure.
+
+    Examples
+    --------
+    >>> import regpath, matplotlib
+    >>> matplotlib.use("agg")
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> regpath.lasso_path(X, y).plot_diagnostics().shape
+    (2, 2)
+    >>> matplotlib.pyplot.close("all")
+    """
+    if axes is None:
+        pyplot = require("matplotlib.pyplot", "plot")
+        _, axes = pyplot.subplots(2, 2, figsize=(9.0, 6.0), layout="constrained", sharex=False)
+    panels = np.asarray(axes, dtype=object)
+    if panels.size != 4:
+        raise ValueError(f"plot_diagnostics(axes=...): {panels.size} axes were given, not 4.")
+    axis = _lambda_axis(path.lambdas)
+    draw: tuple[Callable[[Axes, FloatArray, Path], None], ...] = (
+        _draw_gaps,
+        _draw_sizes,
+        _draw_seconds,
+        _draw_passes,
+    )
+    for panel, function in zip(panels.ravel(), draw, strict=True):
+        axis.prepare(panel)
+        function(panel, axis.positions, path)
+        panel.set_xlabel(X_LABELS["lambda"])
+        _strip(panel)
+    return panels
+
+
+def save_figure(path: Path, file: str | PathLike[str]) -> None:
+    """Write the picture of `plot_path` to a file, without any window system."""
+    figure = require("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.6), layout="constrained")
+    require("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
+    ax = figure.add_subplot()
+    plot_path(path, ax=ax)
+    figure.savefig(file, dpi=200)
+
+
+class _Horizontal(NamedTuple):
+    """Where the points of a path lie on the horizontal axis, and how the axis is set up."""
+
+    positions: FloatArray
+    prepare: Callable[[Axes], None]
+
+
+def _horizontal(path: Path, x: str) -> _Horizontal:
+    if x == "lambda":
+        return _lambda_axis(path.lambdas)
+    sums = np.asarray(np.abs(path.coefs_sparse).sum(axis=0), dtype=np.float64).ravel()
+    positions = path.dev_ratio if x == "dev_ratio" else sums
+
+    def prepare(ax: Axes) -> None:
+        low, high = float(positions.min(initial=0.0)), float(positions.max(initial=0.0))
+        ax.set_xlim(low, high if high > low else low + 1.0)
+
+    return _Horizontal(positions, prepare)
+
+
+def _lambda_axis(lambdas: FloatArray) -> _Horizontal:
+    """Log axis with lambda decreasing to the right; inf and 0 stand a little apart at the ends."""
+    proper = lambdas[(lambdas > 0.0) & np.isfinite(lambdas)]
+    high, low = (proper[0], proper[-1]) if proper.size else (1.0, 1.0)
+    step = max((high / low) ** 0.08, 1.5)
+    beyond = {0.0: low / step, np.inf: high * step}
+    positions = np.array([beyond.get(value, value) for value in lambdas.tolist()])
+    named = [value for value in beyond if value in lambdas]
+
+    def prepare(ax: Axes) -> None:
+        ax.set_xscale("log")
+        ends = positions.max(), positions.min()
+        ax.set_xlim(ends if ends[0] > ends[1] else (2.0 * ends[0], 0.5 * ends[1]))
+        ticks = _log_ticks(low, high) if proper.size else []
+        texts = [
+            f"$10^{{{round(np.log10(t))}}}$" if high / low > 100.0 else f"{t:g}" for t in ticks
+        ]
+        texts += ["0" if value == 0.0 else r"$\infty$" for value in named]
+        ax.set_xticks([*ticks, *(beyond[value] for value in named)], texts)
+        ax.minorticks_off()
+
+    return _Horizontal(positions, prepare)
+
+
+def _log_ticks(low: float, high: float) -> list[float]:
+    """Powers of ten, at most ten of them; within two decades also twice and five times those."""
+    exponents = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1.0)
+    digits = (1.0,) if high / low > 100.0 else (1.0, 2.0, 5.0)
+    ticks = [digit * 10.0**e for e in exponents[:: 1 + exponents.size // 10] for digit in digits]
+    return [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+
+
+def _draw_lines(ax: Axes, positions: FloatArray, coefs: FloatArray, order: Any) -> None:
+    """Grey lines for all, in one collection, then the named ones in colour on top."""
+    collection = require("matplotlib.collections", "plot").LineCollection
+    marker = "o" if positions.size == 1 else None
+    others = np.setdiff1d(np.arange(len(coefs)), order)
+    ax.axhline(0.0, color=GUIDE, linewidth=0.8, zorder=1)
+    # A coefficient is drawn from where it leaves zero to where it comes back.
+    apart = coefs != 0.0
+    apart[:, 1:] |= coefs[:, :-1] != 0.0
+    apart[:, :-1] |= coefs[:, 1:] != 0.0
+    coefs = np.where(apart, coefs, np.nan)
+    if others.size:
+        points = np.stack([np.broadcast_to(positions, coefs.shape), coefs], axis=-1)
+        crowd = 1.0 if others.size < 50 else 0.6
+        lines = collection(points[others], colors=BACKGROUND, linewidths=crowd, zorder=1.5)
+        ax.add_collection(lines)
+    for rank, j in reversed(list(enumerate(order))):
+        colour = COLOURS[rank % len(COLOURS)]
+        style = "-" if rank < len(COLOURS) else "--"
+        ax.plot(positions, coefs[j], style, color=colour, marker=marker, linewidth=1.6, zorder=2)
+    low, high = np.nanmin(coefs, initial=0.0), np.nanmax(coefs, initial=0.0)
+    margin = 0.05 * (high - low) or 1.0
+    ax.set_ylim(low - margin, high + margin)
+    _strip(ax)
+
+
+def _strip(ax: Axes) -> None:
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+
+
+def _count_on_top(ax: Axes, positions: FloatArray, n_nonzero: npt.NDArray[np.int64]) -> None:
+    """Second axis that counts non-zero coefficients at evenly spaced places."""
+    ticker = require("matplotlib.ticker", "plot")
+    top = ax.twiny()
+    top.set_xlim(0.0, 1.0)
+
+    def count(share: float, _: int) -> str:  # follows the axis below when that is zoomed
+        place = ax.transAxes.transform((share, 0.0))[0]
+        points = ax.transData.transform(np.column_stack([positions, np.zeros(positions.size)]))
+        return str(n_nonzero[np.argmin(np.abs(points[:, 0] - place))])
+
+    top.set_xticks(np.linspace(0.0, 1.0, 9))
+    top.xaxis.set_major_formatter(ticker.FuncFormatter(count))
+    top.set_xlabel("non-zero coefficients")
+    top.spines["right"].set_visible(False)
+
+
+def _name_ends(ax: Axes, values: FloatArray, names: Sequence[str], *, settle: bool) -> None:
+    """Names beside the right end of the lines, moved apart where they would overlap."""
+    size = 9.0
+    texts = [
+        ax.annotate(
+            name,
+            xy=(1.0, value),
+            xycoords=ax.get_yaxis_transform(),
+            xytext=(14.0, 0.0),
+            textcoords="offset points",
+            va="center",
+            fontsize=size,
+            color=COLOURS[rank % len(COLOURS)],
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": COLOURS[rank % len(COLOURS)],
+                "linewidth": 0.6,
+                "shrinkA": 1.0,
+                "shrinkB": 0.0,
+                "relpos": (0.0, 0.5),
+            },
+        )
+        for rank, (name, value) in enumerate(zip(names, values, strict=True))
+    ]
+    figure = ax.get_figure(root=True)
+    if settle and figure is not None:  # the layout decides how tall the axes are
+        figure.draw_without_rendering()
+    low, high = ax.get_ylim()
+    height = ax.get_window_extent().height * 72.0 / ax.figure.dpi  # in points
+    wanted = (values - low) / (high - low) * height
+    for text, offset in zip(texts, _spread(wanted, 1.2 * size, height) - wanted, strict=True):
+        text.set_position((14.0, float(offset)))
+
+
+def _spread(wanted: FloatArray, distance: float, height: float) -> FloatArray:
+    """Move positions as little as possible until neighbours are at least `distance` apart.
+
+    Least squares under an order constraint: subtract the ideal spacing and pool adjacent
+    violators.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> _spread(np.array([5.0, 5.0, 20.0]), 2.0, 30.0)
+    array([ 4.,  6., 20.])
+    """
+    order = np.argsort(wanted, kind="stable")
+    shift = distance * np.arange(wanted.size)
+    blocks: list[tuple[float, int]] = []  # mean and size
+    for value in (wanted[order] - shift).tolist():
+        mean, size = value, 1
+        while blocks and blocks[-1][0] > mean:
+            before, count = blocks.pop()
+            mean, size = (before * count + mean * size) / (count + size), count + size
+        blocks.append((mean, size))
+    fitted = np.repeat([mean for mean, _ in blocks], [size for _, size in blocks])
+    # The order survives clipping, hence so does the distance.
+    fitted = np.clip(fitted, 0.0, max(height - distance * (wanted.size - 1), 0.0))
+    placed = np.empty_like(wanted)
+    placed[order] = fitted + shift
+    return placed
+
+
+def _draw_gaps(ax: Axes, positions: FloatArray, path: Path) -> None:
+    tol = path.settings.tol
+    zero = path.dual_gaps <= 0.0  # has no logarithm: drawn at the lower edge
+    floor = 0.3 * min(path.dual_gaps[~zero].min(initial=tol), 0.1 * tol)
+    gaps = np.where(zero, floor, path.dual_gaps)
+    missed = np.array([not status.ok for status in path.statuses], dtype=bool)
+    ax.set_yscale("log")
+    ax.axhline(tol, color=GUIDE, linestyle="--", linewidth=1.0)
+    ax.annotate(
+        f"tol = {tol:g}", (0.02, tol), xycoords=ax.get_yaxis_transform(), xytext=(0, 3),
+        textcoords="offset points", color=GUIDE, fontsize=9,
+    )  # fmt: skip
+    ax.plot(positions, gaps, ".-", color=COLOURS[0], linewidth=0.8, markersize=4)
+    for mask, marker, colour, label in (
+        (zero, "v", COLOURS[0], "zero"),
+        (missed, "o", ALARM, "missed tol"),
+    ):
+        if mask.any():
+            ax.plot(positions[mask], gaps[mask], marker, color=colour, markersize=5, label=label)
+            ax.legend(frameon=False, loc="best")
+    ax.set_ylim(top=10.0 * max(tol, gaps.max(initial=tol)))
+    ax.set_ylabel("relative dual gap")
+
+
+def _draw_sizes(ax: Axes, positions: FloatArray, path: Path) -> None:
+    ax.plot(positions, path.working_set_sizes, color=COLOURS[4], linewidth=1.6, label="working set")
+    ax.plot(positions, path.n_nonzero, color=COLOURS[0], linewidth=1.6, label="non-zero")
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("number of features")
+    ax.yaxis.set_major_locator(require("matplotlib.ticker", "plot").MaxNLocator(integer=True))
+    ax.legend(frameon=False, loc="best")
+
+
+def _draw_seconds(ax: Axes, positions: FloatArray, path: Path) -> None:
+    ax.plot(positions, 1e3 * path.seconds, ".-", color=COLOURS[1], linewidth=0.8, markersize=4)
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("milliseconds per lambda")
+
+
+def _draw_passes(ax: Axes, positions: FloatArray, path: Path) -> None:
+    ax.plot(positions, path.passes, ".-", color=COLOURS[2], linewidth=0.8, markersize=4)
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("passes over X per lambda")
+
+
+def _shorten(name: str, limit: int = 24) -> str:
+    return name if len(name) <= limit else name[: limit - 1] + "…"
+
+
+def _new_axes(size: tuple[float, float]) -> Axes:
+    pyplot = require("matplotlib.pyplot", "plot")
+    _, ax = pyplot.subplots(figsize=size, layout="constrained")
+    axes: Axes = ax
+    return axes

@@ -1,0 +1,91 @@
+"""Which features can still be non-zero: bounds on gradients from gradients that are known.
+
+Gradients are linear in the residual. If r = sum_i c_i r_i + d and the gradients of the r_i are known,
+
+    |x_j'r - sum_i c_i x_j'r_i| <= |x_j| |d|        (Cauchy-Schwarz),
+
+so one matrix-vector product of height m replaces a pass over X wherever the bound stays below the
+threshold of the penalty. Rounding is part of the bound.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Estimate", "References"]
+
+Array = NDArray[np.float64]
+
+
+class Estimate(NamedTuple):
+    """Gradients that are known up to an error.
+
+    Attributes
+    ----------
+    gradient : ndarray of shape (p,)
+    error : float
+        The gradient of feature j is off by at most ``norm_j * error``.
+    """
+
+    gradient: Array
+    error: float
+
+
+class References:
+    """The most recent residuals whose gradients are known for every feature.
+
+    Parameters
+    ----------
+    n, p : int
+        Length of residuals and of gradients.
+    capacity : int
+        How many are kept; the oldest makes place for the newest.
+    rounding : float
+        Relative error of a computed dot product with a unit vector.
+    """
+
+    def __init__(self, n: int, p: int, capacity: int, rounding: float) -> None:
+        self._residuals = np.empty((capacity, n))
+        self._gradients = np.empty((capacity, p))
+        self._products = np.empty((capacity, capacity))
+        self._count = 0
+        self._next = 0
+        self._rounding = rounding
+
+    def add(self, residual: Array, gradient: Array) -> None:
+        """Keep a residual and its exact gradient."""
+        slot = self._next
+        self._residuals[slot] = residual
+        self._gradients[slot] = gradient
+        self._count = max(self._count, slot + 1)
+        self._next = (slot + 1) % len(self._residuals)
+        products = self._residuals[: self._count] @ residual
+        self._products[slot, : self._count] = products
+        self._products[: self._count, slot] = products
+
+    def estimate(self, residual: Array) -> Estimate:
+        """Gradient of a residual from its projection on the references, with the error bound."""
+        known = self._residuals[: self._count]
+        inverse = _pseudo_inverse(self._products[: self._count, : self._count])
+        weights = inverse @ (known @ residual)
+        rest = residual - weights @ known
+        weights += inverse @ (known @ rest)  # one refinement recovers the digits lost in the products
+        rest = residual - weights @ known
+        lengths = np.sqrt(np.diagonal(self._products)[: self._count])
+        size = float(np.linalg.norm(residual) + np.abs(weights) @ lengths)
+        error = float(np.linalg.norm(rest)) + self._rounding * size
+        return Estimate(weights @ self._gradients[: self._count], error)
+
+
+def _pseudo_inverse(products: Array) -> Array:
+    """Inverse of a small Gram matrix on the directions that are not lost in rounding."""
+    scale = np.sqrt(np.diagonal(products))
+    scale = np.where(scale > 0.0, scale, 1.0)
+    values, vectors = np.linalg.eigh(products / np.outer(scale, scale))
+    kept = values > 1e-13 * values[-1]
+    scaled = vectors[:, kept] / scale[:, None]
+    inverse: Array = (scaled / values[kept]) @ scaled.T
+    return inverse

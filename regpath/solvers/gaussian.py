@@ -1,0 +1,358 @@
+"""The gaussian path: predict, solve, certify, record.
+
+Reference for the ideas: Friedman, Hastie and Tibshirani (2010) for the path of warm starts; Fercoq,
+Gramfort and Salmon (2015) for duality-gap certificates; Osborne, Presnell and Turlach (2000) for
+Newton steps on the active set.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.designs import Dense, n_bytes
+from regpath.kernels import quadratic
+from regpath.kernels.gap import dual_gap, outside_terms, worst_violation
+from regpath.penalties import ElasticNet
+from regpath.screening import Estimate, References
+from regpath.solvers.geometry import Geometry
+from regpath.solvers.gram import GramCore, Outcome
+from regpath.solvers.products import gram_of_columns
+from regpath.solvers.residual import ResidualCore
+from regpath.solvers.working import working_columns
+
+__all__ = ["ActiveSetSolver", "OutOfTimeError", "SolvedPoint"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# The null objective |y~|^2 / 2 in working units.
+NULL = 0.5
+# Share of the tolerance that the working set may use up; the rest is for the features outside.
+INNER_SHARE = 0.3
+# With more candidates than this share of the columns, a full pass is cheaper than single products.
+FULL_PASS_SHARE = 0.1
+# Iterations between two looks at the clock.
+CHUNK = 200
+
+
+class OutOfTimeError(Exception):
+    """The time budget was used up before a point was finished."""
+
+
+class SolvedPoint(NamedTuple):
+    """One certified point of the path, in working units.
+
+    Attributes
+    ----------
+    features : ndarray of shape (k,)
+        Non-zero features, increasing.
+    coefs : ndarray of shape (k,)
+        Their working coefficients.
+    objective, gap : float
+        Relative to the null objective.
+    violation : float
+        Largest distance of a gradient from the subdifferential.
+    explained : float
+        1 - |r|^2 / |y~|^2.
+    n_iter, working_set : int
+    reached : bool
+        Whether the gap is at most tol.
+    exhausted : bool
+        Whether max_iter was what stopped it.
+    """
+
+    features: Index
+    coefs: Array
+    objective: float
+    gap: float
+    violation: float
+    explained: float
+    n_iter: int
+    working_set: int
+    reached: bool
+    exhausted: bool
+
+
+class Core(Protocol):
+    """A solver on the working set, in Gram or in residual form."""
+
+    @property
+    def size(self) -> int:
+        """Number of features in the working set."""
+
+    @property
+    def coefs(self) -> Array:
+        """Coefficients of the working set."""
+
+    @property
+    def gradients(self) -> Array:
+        """Gradients of the working set."""
+
+    @property
+    def residual_square(self) -> float:
+        """Squared length of the residual."""
+
+    def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
+        """Minimise to a duality gap of ``target``."""
+
+
+@dataclass
+class ActiveSetSolver:
+    """Warm-started solver of one problem along decreasing lambdas.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    factor, lower, upper : ndarray of shape (p,)
+        Penalty factors, and limits of the working coefficients. Excluded features have factor inf.
+    l1_ratio : float
+    tol : float
+        Bound of the relative duality gap.
+    max_iter : int
+        Iterations a point may take.
+    """
+
+    geometry: Geometry
+    factor: Array
+    lower: Array
+    upper: Array
+    l1_ratio: float
+    tol: float
+    max_iter: int
+    deadline: float = math.inf
+    why: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        g = self.geometry
+        self._excluded = g.constant | np.isinf(self.factor) | ((self.lower == 0) & (self.upper == 0))
+        self._limited = bool(np.any(self.lower == 0.0) or np.any(self.upper == 0.0))
+        self._candidates = np.flatnonzero(~self._excluded)
+        self._penalty = ElasticNet(
+            0.0, 0.0, np.where(self._excluded, 0.0, self.factor), self.lower, self.upper
+        )
+        self._yy = float(g.response @ g.response)
+        self.working = np.empty(0, np.int64)
+        self._inside = self._excluded.copy()
+        self._estimate = Estimate(g.product, 0.0)
+        self._columns = working_columns(g)
+        self._gram = GramCore(self._yy, g.p if self.l1_ratio < 1.0 else min(g.n, g.p))
+        self.core: Core = self._gram
+        capacity = 12 if isinstance(g.design, Dense) else 4
+        self._references = References(g.n, g.p, capacity, g.rounding)
+        self._references.add(g.response, g.product)
+        self._local = self._penalty.at(self.working)
+        self._gram_limit = self._largest_gram()
+        if self._whole_gram_pays(0):
+            self._admit(self._candidates)
+        else:
+            self._admit(np.flatnonzero(~self._excluded & (self.factor == 0.0)))
+
+    # -- the path ------------------------------------------------------------------------------
+
+    def lambda_max(self) -> float:
+        """Smallest lambda, in working units of l1, at which all penalised coefficients are zero."""
+        if np.any((self.factor == 0.0) & ~self._excluded):
+            self.solve_at(math.inf)
+            if self.working.size < self._candidates.size:
+                self._full_pass()
+        gradient = self._estimate.gradient
+        pull = np.where(gradient > 0.0, self.upper > 0.0, self.lower < 0.0)
+        penalised = ~self._excluded & (self.factor > 0.0) & pull
+        if not penalised.any():
+            return 0.0
+        return float(np.max(np.abs(gradient[penalised]) / self.factor[penalised]))
+
+    def path(self, lambdas: Array) -> Iterator[SolvedPoint]:
+        """Points of the path, one by one; ``lambdas`` in working units."""
+        for lambda_ in lambdas:
+            yield self.solve_at(float(lambda_))
+
+    def solve_at(self, lambda_: float) -> SolvedPoint:
+        """Solve, certify and describe the point at one lambda."""
+        self._set_strength(lambda_)
+        self._admit(self._reaching())
+        n_iter = 0
+        while True:
+            outcome = self._solve(self.max_iter - n_iter)
+            n_iter += outcome.iterations
+            gap, violators = self._certify(outcome)
+            if gap <= self.tol or not violators.size or n_iter >= self.max_iter:
+                return self._describe(gap, n_iter)
+            self._admit(violators)
+
+    # -- predict -------------------------------------------------------------------------------
+
+    def _set_strength(self, lambda_: float) -> None:
+        if math.isinf(lambda_):  # any level above every gradient makes the same problem
+            strength = {"l1": 1e150, "l2": 0.0}
+        else:
+            l1 = lambda_ * self.l1_ratio / self.geometry.response_scale
+            strength = {"l1": l1, "l2": lambda_ * (1.0 - self.l1_ratio)}
+        self._penalty = self._penalty._replace(**strength)
+        self._local = self._local._replace(**strength)
+        self._threshold = self._penalty.l1 * self._penalty.factor
+
+    def _reaching(self) -> Index:
+        """Features outside the working set whose estimated gradient reaches its threshold."""
+        return self._beyond(self._estimate._replace(error=0.0))
+
+    def _beyond(self, estimate: Estimate) -> Index:
+        """Features outside the working set whose gradient may exceed its threshold."""
+        slack = self.geometry.norm * estimate.error if estimate.error > 0.0 else 0.0
+        beyond = np.abs(estimate.gradient) + slack > self._threshold
+        beyond &= ~self._inside
+        if self._limited:
+            rises = estimate.gradient + slack > self._threshold
+            falls = estimate.gradient - slack < -self._threshold
+            beyond &= (rises & (self.upper > 0.0)) | (falls & (self.lower < 0.0))
+        return np.flatnonzero(beyond)
+
+    def _admit(self, features: Index) -> None:
+        """Take features into the working set."""
+        if not features.size:
+            return
+        if self._whole_gram_pays(features.size):
+            if isinstance(self.geometry.design, Dense):
+                return self._take_whole_gram()
+            features = np.flatnonzero(~self._inside)
+        size = self.working.size + features.size
+        in_gram = self.core is self._gram and size <= self._gram_limit
+        if self.core is self._gram and not in_gram:
+            self._leave_gram()
+        self.working = np.concatenate([self.working, features])
+        self._inside[features] = True
+        self._local = self._penalty.at(self.working)
+        block = self._columns.append(features, in_gram)
+        if block is None:
+            self.core.extend(self.geometry.norm[features] ** 2)
+        else:
+            self._gram.extend(block, self.geometry.product[features])
+
+    def _take_whole_gram(self) -> None:
+        """Put every feature into the Gram matrix by one symmetric product; X is done with."""
+        self.why.append(f"Gram matrix of all {self._candidates.size} features at once")
+        coefs = np.zeros(self.geometry.p)
+        coefs[self.working] = self.core.coefs
+        self.working = self._candidates
+        self._inside[:] = True
+        self._local = self._penalty.at(self.working)
+        products = self.geometry.product[self.working]
+        self._gram.adopt(gram_of_columns(self.geometry, self.working), products)
+        self._gram.start_at(coefs[self.working])
+        self.geometry.passes += 1.0
+
+    def _leave_gram(self) -> None:
+        self.why.append(
+            f"residual form beyond {self._gram_limit} working features: their Gram matrix is too large"
+        )
+        core = ResidualCore(self._columns, self.geometry.norm[self.working] ** 2)
+        core.start_at(self._gram.coefs)
+        self.core = core
+        self._gram = GramCore(self._yy, 0)
+
+    # -- solve ---------------------------------------------------------------------------------
+
+    def _solve(self, budget: int) -> Outcome:
+        """Solve on the working set, looking at the clock now and then."""
+        target, done = INNER_SHARE * self.tol * NULL, 0
+        while True:
+            if time.monotonic() > self.deadline:
+                raise OutOfTimeError
+            outcome = self.core.solve(self._local, target, min(budget - done, CHUNK))
+            done += outcome.iterations
+            if outcome.code != quadratic.EXHAUSTED or done >= budget:
+                return outcome._replace(iterations=done)
+
+    # -- certify -------------------------------------------------------------------------------
+
+    def _certify(self, outcome: Outcome) -> tuple[float, Index]:
+        """Relative duality gap over all features, and those outside that violate optimality."""
+        if self.working.size == self._candidates.size:
+            self._estimate = self._inner_estimate()
+            return self._gap(1.0, 0.0), np.empty(0, np.int64)
+        r = self._residual()
+        estimate = self._references.estimate(r)
+        candidates = self._beyond(estimate)
+        if candidates.size > FULL_PASS_SHARE * self.geometry.p:
+            self._full_pass(r)
+            candidates = self._beyond(self._estimate)
+            exact = self._estimate.gradient[candidates]
+        else:
+            self._estimate = estimate
+            exact = self.geometry.gradient_of(r, candidates)
+            estimate.gradient[candidates] = exact
+            over = np.abs(exact) > self._threshold[candidates]
+            candidates, exact = candidates[over], exact[over]
+        outside = self._penalty.at(candidates)
+        scale, excess = outside_terms(outside, exact, candidates.size)
+        return self._gap(scale, excess), candidates
+
+    def _gap(self, scale: float, excess: float) -> float:
+        core = self.core
+        gap = dual_gap(
+            self._local, core.gradients, core.coefs, core.size, core.residual_square, scale, excess
+        )
+        return gap / NULL
+
+    def _residual(self) -> Array:
+        core = self.core
+        r = core.residual if isinstance(core, ResidualCore) else self._columns.start_residual(core.coefs)
+        return self._columns.plain_residual(r)
+
+    def _full_pass(self, r: Array | None = None) -> None:
+        r = self._residual() if r is None else r
+        gradient = self.geometry.gradient(r)
+        self._references.add(r, gradient)
+        self._estimate = Estimate(gradient, 0.0)
+
+    def _inner_estimate(self) -> Estimate:
+        gradient = np.zeros(self.geometry.p)
+        gradient[self.working] = self.core.gradients
+        return Estimate(gradient, 0.0)
+
+    # -- record --------------------------------------------------------------------------------
+
+    def _describe(self, gap: float, n_iter: int) -> SolvedPoint:
+        core, penalty = self.core, self._local
+        b = core.coefs
+        support = np.flatnonzero(b)
+        order = np.argsort(self.working[support])
+        support = support[order]
+        strength = penalty.factor[support]
+        value = penalty.l1 * (strength @ np.abs(b[support])) if support.size else 0.0
+        value += 0.5 * penalty.l2 * (strength @ b[support] ** 2)
+        rr = core.residual_square
+        return SolvedPoint(
+            features=self.working[support],
+            coefs=b[support],
+            objective=(0.5 * rr + value) / NULL,
+            gap=gap,
+            violation=worst_violation(penalty, core.gradients, b, core.size),
+            explained=self._yy - rr,
+            n_iter=n_iter,
+            working_set=core.size,
+            reached=gap <= self.tol,
+            exhausted=n_iter >= self.max_iter,
+        )
+
+    # -- strategy ------------------------------------------------------------------------------
+
+    def _largest_gram(self) -> int:
+        """Working-set size up to which G and R may grow: a fair share of the memory of X."""
+        budget = max(256e6, 0.5 * n_bytes(self.geometry.design))
+        return int(math.sqrt(budget / 16.0))
+
+    def _whole_gram_pays(self, entering: int) -> bool:
+        """Whether to put all features into the Gram matrix at once."""
+        g, all_ = self.geometry, self._candidates.size
+        if all_ > self._gram_limit or self.working.size == all_:
+            return False
+        tall = g.n > 2 * g.p and self.working.size + entering > all_ / 6
+        return all_ <= 200 or tall

@@ -1,0 +1,243 @@
+"""The standardised view of a problem: X is never copied, centred or scaled.
+
+Algebra, with weights w_i (sum 1), column means m_j, scales s_j and rho_i = sqrt(w_i):
+
+    (1)  working column   x~_ij = rho_i (x_ij - m_j) / s_j
+    (2)  working response y~_i  = rho_i (y_i - o_i - m_y) / s_y,   s_y such that |y~| = 1
+    (3)  gradient         x~_j'r = [ x_j'(rho r) - m_j rho'r ] / s_j
+
+In these units the loss is |y~ - X~ b|^2 / 2, the null objective is 1/2, and the coefficient of the
+original column is b_j s_y / s_j. Without an intercept m_j = m_y = 0; s_j stays the centred deviation.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.designs import Csc, Dense, n_columns, n_entries
+from regpath.kernels.passes import column_dots, column_moments, subset_dots
+
+__all__ = ["Geometry", "NonFiniteColumnsError", "measure"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# Fewer entries than this take less time than handing them to a second thread.
+ENTRIES_PER_THREAD = 2_000_000
+
+
+class NonFiniteColumnsError(ValueError):
+    """Columns hold NaN or infinite values, or numbers whose squares over- or underflow."""
+
+    def __init__(self, columns: Index) -> None:
+        super().__init__("columns hold values that are not finite or cannot be squared")
+        self.columns = columns
+
+
+@dataclass
+class Geometry:
+    """A design with its weights, means and scales, and the passes over it.
+
+    Attributes
+    ----------
+    design : Dense or Csc
+    root : ndarray of shape (n,)
+        Square roots of the weights.
+    mean, scale : ndarray of shape (p,)
+        m_j and s_j of (3).
+    norm : ndarray of shape (p,)
+        Length of each working column.
+    size : ndarray of shape (p,)
+        Length of each column before centring, over ``scale``: the size of rounding errors.
+    response : ndarray of shape (n,)
+        y~ of (2), a unit vector; 0 if the response is constant.
+    response_mean, response_scale : float
+        m_y and s_y.
+    product : ndarray of shape (p,)
+        X~'y~.
+    constant : ndarray of shape (p,)
+        Columns that carry no information; their coefficient is 0.
+    passes : float
+        Passes over X so far; a part of the columns counts as a part of a pass.
+    """
+
+    design: Dense | Csc
+    root: Array
+    mean: Array
+    scale: Array
+    norm: Array
+    size: Array
+    response: Array
+    response_mean: float
+    response_scale: float
+    product: Array
+    constant: NDArray[np.bool_]
+    n_threads: int
+    passes: float = 1.0
+
+    @property
+    def n(self) -> int:
+        """Number of rows."""
+        return self.root.size
+
+    @property
+    def p(self) -> int:
+        """Number of columns."""
+        return self.mean.size
+
+    @property
+    def rounding(self) -> float:
+        """Relative error of one gradient: n roundings of a dot product."""
+        return float(np.finfo(float).eps) * (self.n + 8.0)
+
+    def gradient(self, r: Array) -> Array:
+        """X~'r of all columns: one pass."""
+        weighted = self.root * r
+        out = np.empty(self.p)
+        over_columns(self.design, self.n_threads, column_dots, weighted, out)
+        self.passes += 1.0
+        return self._standardized(out, weighted, slice(None))
+
+    def gradient_of(self, r: Array, features: Index) -> Array:
+        """X~'r of some columns."""
+        weighted = self.root * r
+        out = np.empty(features.size)
+        subset_dots(self.design, weighted, features, out)
+        self.passes += features.size / self.p
+        return self._standardized(out, weighted, features)
+
+    def _standardized(self, out: Array, weighted: Array, which: Any) -> Array:
+        out -= self.mean[which] * weighted.sum()
+        out /= self.scale[which]
+        out[self.constant[which]] = 0.0
+        return out
+
+
+def over_columns(design: Dense | Csc, n_threads: int, kernel: Any, *arrays: Array) -> None:
+    """Run a kernel over all columns, in ranges, one a thread. Results do not depend on the ranges."""
+    p = n_columns(design)
+    n_threads = max(1, min(n_threads, n_entries(design) // ENTRIES_PER_THREAD))
+    if n_threads == 1:
+        kernel(design, *arrays, 0, p)
+        return
+    if isinstance(design, Csc):  # ranges with equal numbers of entries
+        targets = np.linspace(0, design.data.size, n_threads + 1)
+        edges = np.searchsorted(design.indptr, targets)
+        edges[0], edges[-1] = 0, p
+    else:
+        edges = np.linspace(0, p, n_threads + 1).astype(np.int64)
+    # A pool a call costs little next to a pass, and leaves nothing behind that a fork could break.
+    with ThreadPoolExecutor(n_threads) as pool:
+        ranges = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+        for job in [pool.submit(kernel, design, *arrays, *pair) for pair in ranges]:
+            job.result()
+
+
+def measure(
+    design: Dense | Csc,
+    y: Array,
+    weights: Array,
+    *,
+    fit_intercept: bool,
+    standardize: bool,
+    n_threads: int = 1,
+) -> Geometry:
+    """Means, deviations and products with the response, in one pass over X.
+
+    Parameters
+    ----------
+    design : Dense or Csc
+    y : ndarray of shape (n,)
+        Response minus offset.
+    weights : ndarray of shape (n,)
+        Non-negative, sum 1.
+
+    Raises
+    ------
+    NonFiniteColumnsError
+        If X holds NaN or infinite values, or its squares over- or underflow.
+    """
+    p = n_columns(design)
+    root = np.sqrt(weights)
+    response, response_mean, response_scale = _working_response(y, weights, root, fit_intercept)
+    mean, variance, product = np.empty(p), np.empty(p), np.empty(p)
+    w = np.stack([weights, root])
+    over_columns(
+        design, n_threads, column_moments, w, root * response, mean, variance, product
+    )
+    deviation = np.sqrt(variance)
+    bad = ~(np.isfinite(mean) & np.isfinite(deviation) & np.isfinite(product))
+    if bad.any():
+        raise NonFiniteColumnsError(np.flatnonzero(bad))
+    flat = _constant_columns(design, mean, deviation, weights)
+    informative = ~flat if fit_intercept or standardize else ~flat | (mean != 0.0)
+    if np.any(informative & ~flat & (deviation == 0.0)):
+        raise NonFiniteColumnsError(np.flatnonzero(informative & ~flat & (deviation == 0.0)))
+    scale = np.where(informative, deviation, 1.0) if standardize else np.ones(p)
+    raw = np.hypot(mean, deviation)
+    centre = mean if fit_intercept else np.zeros(p)
+    norm = (deviation if fit_intercept else raw) / scale
+    geometry = Geometry(
+        design=design,
+        root=root,
+        mean=centre,
+        scale=scale,
+        norm=np.where(informative, norm, 0.0),
+        size=np.where(informative, raw / scale, 0.0),
+        response=response,
+        response_mean=response_mean,
+        response_scale=response_scale,
+        product=product,
+        constant=~informative,
+        n_threads=n_threads,
+    )
+    weighted = root * response
+    geometry.product = geometry._standardized(product, weighted, slice(None))
+    return geometry
+
+
+def _working_response(
+    y: Array, weights: Array, root: Array, fit_intercept: bool
+) -> tuple[Array, float, float]:
+    """The unit working response, and the mean and scale that were taken out of it."""
+    y = np.where(weights > 0.0, y, 0.0)  # rows of weight 0 must not matter
+    top = float(np.abs(y).max())
+    if top == 0.0:
+        return np.zeros_like(y), 0.0, 1.0
+    y = y / top  # squares neither over- nor underflow
+    y_mean = float(weights @ y) if fit_intercept else 0.0
+    working = root * (y - y_mean) if fit_intercept else root * y
+    if fit_intercept:
+        working -= (root @ working) * root  # exact orthogonality to the intercept
+    length = float(np.linalg.norm(working))
+    if length <= 8.0 * np.finfo(float).eps:
+        return np.zeros_like(y), y_mean * top, 1.0
+    working /= length
+    return working, y_mean * top, length * top
+
+
+def _constant_columns(
+    design: Dense | Csc, mean: Array, deviation: Array, weights: Array
+) -> NDArray[np.bool_]:
+    """Columns with one value only, over the rows of positive weight."""
+    flat = (deviation == 0.0) & (mean == 0.0)
+    rows = weights > 0.0
+    for j in np.flatnonzero((deviation <= 1e-8 * np.abs(mean)) & ~flat):
+        flat[j] = np.ptp(_column(design, int(j))[rows]) == 0
+    return flat
+
+
+def _column(design: Dense | Csc, j: int) -> NDArray[Any]:
+    """One column as a dense vector."""
+    if isinstance(design, Dense):
+        column: NDArray[Any] = design.columns[j]
+        return column
+    start, stop = design.indptr[j], design.indptr[j + 1]
+    column = np.zeros(design.n_rows)
+    column[design.indices[start:stop]] = design.data[start:stop]
+    return column

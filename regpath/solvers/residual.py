@@ -1,0 +1,122 @@
+"""The working set in residual form: coordinate descent on the columns, with extrapolation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.kernels import quadratic
+from regpath.kernels.descent import descend, penalty_value, working_gradient
+from regpath.kernels.gap import dual_gap
+from regpath.penalties import ElasticNet
+from regpath.solvers.gram import Outcome
+from regpath.solvers.working import Working
+
+__all__ = ["ResidualCore"]
+
+Array = NDArray[np.float64]
+
+# Points that one extrapolation combines (Bertrand and Massias 2021, Anderson acceleration).
+MEMORY = 5
+# Epochs over the support for one over the whole working set.
+INNER_EPOCHS = 5
+
+
+class ResidualCore:
+    """Penalised least squares on a growing working set, without a Gram matrix.
+
+    Parameters
+    ----------
+    columns : Working
+    squares : ndarray
+        Squared lengths of the columns.
+    """
+
+    def __init__(self, columns: Working, squares: Array) -> None:
+        self._columns = columns
+        self._squares = squares
+        self.coefs: Array = np.zeros(columns.size)
+        self.gradients: Array = np.zeros(columns.size)
+        self.residual: Array = columns.start_residual(self.coefs)
+
+    @property
+    def size(self) -> int:
+        """Number of features in the working set."""
+        return self.coefs.size
+
+    @property
+    def residual_square(self) -> float:
+        """Squared length of the residual."""
+        r = self._columns.plain_residual(self.residual)
+        return float(r @ r)
+
+    def start_at(self, b: Array) -> None:
+        """Set the coefficients."""
+        self.coefs = b.copy()
+        self._refresh()
+
+    def extend(self, squares: Array) -> None:
+        """Add features, whose columns the working copy already holds."""
+        self._squares = np.concatenate([self._squares, squares])
+        zeros = np.zeros(squares.size)
+        self.coefs = np.concatenate([self.coefs, zeros])
+        self.gradients = np.concatenate([self.gradients, zeros])
+
+    def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
+        """Descend to a duality gap of ``target`` in at most ``budget`` epochs."""
+        everything = np.arange(self.size)
+        best, patience, gap, done = np.inf, 0, np.inf, 0
+        while done < budget:
+            self._epochs(penalty, everything, 1)
+            self._accelerate(penalty, np.flatnonzero(self.coefs))
+            done += 1 + INNER_EPOCHS
+            self._refresh()
+            gap = self._gap(penalty)
+            if gap <= target:
+                return Outcome(quadratic.CONVERGED, done, gap)
+            patience = 0 if gap < 0.999 * best else patience + 1
+            best = min(best, gap)
+            if patience > 500:
+                return Outcome(quadratic.STALLED, done, gap)
+        return Outcome(quadratic.EXHAUSTED, done, gap)
+
+    def _epochs(self, penalty: ElasticNet, features: Any, epochs: int) -> None:
+        descend(
+            self._columns.design, penalty, self._squares, self.coefs, self.residual, features, epochs
+        )
+
+    def _accelerate(self, penalty: ElasticNet, support: NDArray[np.int64]) -> None:
+        """Epochs over the support, then a jump to the combination of them that Anderson proposes."""
+        history = np.empty((MEMORY + 1, support.size))
+        history[0] = self.coefs[support]
+        for k in range(1, MEMORY + 1):
+            self._epochs(penalty, support, 1)
+            history[k] = self.coefs[support]
+        steps = np.diff(history, axis=0)
+        products = steps @ steps.T
+        ridge = 1e-12 * np.trace(products)
+        if ridge <= 0.0:
+            return
+        products[np.diag_indices_from(products)] += ridge
+        weights = np.linalg.solve(products, np.ones(MEMORY))
+        weights /= weights.sum()
+        kept, value = (self.coefs.copy(), self.residual.copy()), self._objective(penalty)
+        jump = weights @ history[1:]
+        self.coefs[support] = np.clip(jump, penalty.lower[support], penalty.upper[support])
+        self.residual = self._columns.start_residual(self.coefs)
+        if not self._objective(penalty) < value:
+            self.coefs, self.residual = kept
+
+    def _objective(self, penalty: ElasticNet) -> float:
+        return 0.5 * self.residual_square + float(penalty_value(penalty, self.coefs, self.size))
+
+    def _refresh(self) -> None:
+        """Residual and gradients afresh: no drift from many updates."""
+        self.residual = self._columns.start_residual(self.coefs)
+        working_gradient(self._columns.design, self.residual, self.size, self.gradients)
+
+    def _gap(self, penalty: ElasticNet) -> float:
+        rr = self.residual_square
+        return float(dual_gap(penalty, self.gradients, self.coefs, self.size, rr, 1.0, 0.0))

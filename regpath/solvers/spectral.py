@@ -1,0 +1,279 @@
+"""Ridge: one factorisation for the whole path.
+
+With columns scaled by 1 / sqrt(v_j), the solution at lambda is a function of the eigenvalues of the
+smaller of X~'X~ (p x p) and K = X~ X~' (n x n); where both are large or X is sparse, of the small
+tridiagonal matrix that the Lanczos recurrence builds from K and the response. Unpenalised columns are
+projected out first.
+
+Certificate: b = X~'a with any a is feasible, and u = lambda a is a dual point with X~'u = lambda b, so
+that primal minus dual value is |r - u|^2 / 2, r = y~ - X~ b: the gap needs no pass over X.
+
+References: Hoerl and Kennard (1970); Hastie and Tibshirani (2004), Efficient quadratic regularization
+for expression arrays, Biostatistics 5; Golub and Van Loan, Matrix Computations, section 10.1.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh, eigh_tridiagonal
+
+from regpath.designs import Dense
+from regpath.solvers.gaussian import NULL, SolvedPoint
+from regpath.solvers.geometry import Geometry
+from regpath.solvers.products import apply, gram_of_columns, gram_of_rows, multiply
+from regpath.solvers.working import working_columns
+
+__all__ = ["SpectralSolver", "spectral_pays"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# Beyond this order an eigendecomposition costs more than the steps of the Lanczos recurrence.
+LARGEST_EIGEN = 6000
+LARGEST_EIGEN_SPARSE = 1500
+MOST_LANCZOS_STEPS = 1000
+# Eigenvalues below this share of the largest one are rounding errors.
+ZERO = 1e-13
+
+
+def spectral_pays(geometry: Geometry, lower: Array, upper: Array) -> bool:
+    """Whether one factorisation serves the whole path: whenever there are no limits."""
+    return bool(np.all(np.isinf(lower)) and np.all(np.isinf(upper)))
+
+
+class Spectrum(NamedTuple):
+    """K (or the Gram matrix) on an orthonormal basis, and the response in that basis.
+
+    Attributes
+    ----------
+    values : ndarray of shape (k,)
+        Eigenvalues (Ritz values).
+    vectors : ndarray of shape (m, k)
+    response : ndarray of shape (k,)
+        Right-hand side in the basis.
+    tail : float
+        Lanczos: beta of the last step, 0 where the basis is complete.
+    last : ndarray of shape (k,)
+        Lanczos: last components of the eigenvectors of the tridiagonal matrix.
+    """
+
+    values: Array
+    vectors: Array
+    response: Array
+    tail: float
+    last: Array
+
+
+@dataclass
+class SpectralSolver:
+    """Ridge path from one spectrum. Parameters as in `ActiveSetSolver`."""
+
+    geometry: Geometry
+    factor: Array
+    tol: float
+    deadline: float = math.inf
+    why: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        g = self.geometry
+        kept = ~(g.constant | np.isinf(self.factor))
+        self._penalised = np.flatnonzero(kept & (self.factor > 0.0))
+        self._free = np.flatnonzero(kept & (self.factor == 0.0))
+        self._weight = 1.0 / self.factor[self._penalised]
+        self._basis, self._triangle = self._project_free()
+        self._y = self._off_free(g.response)
+
+    def _project_free(self) -> tuple[Array, Array]:
+        """Orthonormal basis (k, n) of the unpenalised columns and the triangle that leads to it."""
+        g = self.geometry
+        if not self._free.size:
+            return np.zeros((0, g.n)), np.zeros((0, 0))
+        columns = np.array([apply(g, np.eye(1, g.p, j).ravel()) for j in self._free])
+        Q, R = np.linalg.qr(columns.T)
+        return Q.T, R
+
+    def _off_free(self, r: Array) -> Array:
+        """Remove the span of the unpenalised columns."""
+        return r - (r @ self._basis.T) @ self._basis
+
+    def lambda_max(self) -> float:
+        """Largest gradient over penalty factor at the null model, in working units."""
+        if not self._penalised.size:
+            return 0.0
+        g = self.geometry
+        gradient = g.gradient(self._y) if self._free.size else g.product
+        return float(np.max(np.abs(gradient[self._penalised]) * self._weight))
+
+    def path(self, lambdas: Array) -> Iterator[SolvedPoint]:
+        """Certified points along the lambdas."""
+        g, m = self.geometry, self._penalised.size
+        tall = m <= g.n and m <= (
+            LARGEST_EIGEN if isinstance(g.design, Dense) else LARGEST_EIGEN_SPARSE
+        )
+        if tall:
+            self.why.append(f"ridge: eigendecomposition of the {m} x {m} Gram matrix")
+            yield from self._path_from_columns(lambdas)
+            return
+        if isinstance(g.design, Dense) and g.n <= LARGEST_EIGEN:
+            self.why.append(f"ridge: eigendecomposition of the {g.n} x {g.n} kernel matrix")
+            spectrum = self._row_spectrum()
+        else:
+            spectrum = self._lanczos(lambdas)
+            self.why.append(f"ridge: {spectrum.values.size} Lanczos steps shared by all lambdas")
+        yield from self._path_from_rows(spectrum, lambdas)
+
+    # -- fewer columns than rows -------------------------------------------------------------------
+
+    def _path_from_columns(self, lambdas: Array) -> Iterator[SolvedPoint]:
+        """b(lambda) = V (S + lambda)^-1 V'q on the Gram matrix with the free columns eliminated."""
+        g, root = self.geometry, np.sqrt(self._weight)
+        features = np.concatenate([self._penalised, self._free])
+        m = self._penalised.size
+        gram = self._gram(features)
+        outer = np.concatenate([root, np.ones(self._free.size)])
+        gram = gram * outer[:, None] * outer
+        q = g.product[features] * outer
+        if self._free.size:
+            joint = np.column_stack([gram[m:, :m], q[m:, None]])
+            eliminated = np.linalg.lstsq(gram[m:, m:], joint, rcond=1e-12)[0]
+            reduced = gram[:m, :m] - gram[:m, m:] @ eliminated[:, :m]
+            rhs = q[:m] - gram[:m, m:] @ eliminated[:, m]
+        else:
+            reduced, rhs = gram, q
+        values, V = eigh(reduced, check_finite=False, driver="evd")
+        projected = V.T @ rhs
+        inverse = _shifted_inverse(values, lambdas)
+        B = V @ (projected[:, None] * inverse)
+        left = rhs[:, None] - reduced @ B - lambdas_times(lambdas, B)
+        gaps = 0.5 * np.sum((V.T @ left) ** 2 * inverse, axis=0)
+        free = (
+            eliminated[:, m, None] - eliminated[:, :m] @ B if self._free.size else np.zeros((0, lambdas.size))
+        )
+        yy = float(g.response @ g.response)
+        for k, lambda_ in enumerate(lambdas):
+            c = np.concatenate([B[:, k], free[:, k]])
+            h = q - gram @ c
+            ridge = lambda_ * float(B[:, k] @ B[:, k]) if np.isfinite(lambda_) else 0.0
+            b = np.concatenate([B[:, k] * root, free[:, k]])
+            yield self._point(
+                features, b, yy - float(q @ c) - float(h @ c), ridge, gaps[k],
+                float(np.max(np.abs(left[:, k]) / root, initial=0.0)),
+            )
+
+    def _gram(self, features: Index) -> Array:
+        if isinstance(self.geometry.design, Dense):
+            return gram_of_columns(self.geometry, features)
+        block = working_columns(self.geometry).append(features, True)
+        assert block is not None
+        return np.tril(block) + np.tril(block, -1).T
+
+    # -- fewer rows than columns, or both large ----------------------------------------------------
+
+    def _row_spectrum(self) -> Spectrum:
+        K = gram_of_rows(self.geometry, self._penalised, self._weight)
+        if self._free.size:
+            K = self._off_free(self._off_free(K).T)
+        values, vectors = eigh(K, check_finite=False, driver="evd")
+        return Spectrum(values, vectors, vectors.T @ self._y, 0.0, np.zeros(values.size))
+
+    def _kernel_times(self, v: Array) -> Array:
+        g = self.geometry
+        b = np.zeros(g.p)
+        b[self._penalised] = self._weight * g.gradient(v)[self._penalised]
+        return self._off_free(apply(g, b))
+
+    def _lanczos(self, lambdas: Array) -> Spectrum:
+        """Lanczos recurrence on K from y, with full reorthogonalisation, until every lambda is done."""
+        positive = lambdas[(lambdas > 0.0) & np.isfinite(lambdas)]
+        length = float(np.linalg.norm(self._y))
+        steps = min(MOST_LANCZOS_STEPS, self.geometry.n)
+        basis = [self._y / (length or 1.0)]
+        alpha: list[float] = []
+        beta: list[float] = []
+        while True:
+            w = self._kernel_times(basis[-1])
+            alpha.append(float(w @ basis[-1]))
+            known = np.array(basis)
+            for _ in range(2):
+                w -= (known @ w) @ known
+            beta.append(float(np.linalg.norm(w)))
+            values, Z = eigh_tridiagonal(np.array(alpha), np.array(beta[:-1]))
+            response = length * Z[0]
+            rest = beta[-1] * np.abs((Z[-1] * response) @ _shifted_inverse(values, positive))
+            worst = 0.5 * float(np.max(rest, initial=0.0)) ** 2
+            done = worst <= 0.1 * self.tol * NULL or beta[-1] <= ZERO * max(values[-1], 1e-300)
+            if done or len(alpha) >= steps or time.monotonic() > self.deadline:
+                return Spectrum(values, known.T @ Z, response, beta[-1], Z[-1])
+            basis.append(w / beta[-1])
+
+    def _path_from_rows(self, spectrum: Spectrum, lambdas: Array) -> Iterator[SolvedPoint]:
+        """b(lambda) = X~'a(lambda), a = (K + lambda)^-1 y."""
+        g = self.geometry
+        inverse = _shifted_inverse(spectrum.values, lambdas)
+        a = spectrum.response[:, None] * inverse
+        coefs = multiply(g, np.ascontiguousarray((spectrum.vectors @ a).T), self._penalised)
+        coefs *= self._weight[:, None]
+        values = np.maximum(spectrum.values, 0.0)
+        for k, lambda_ in enumerate(lambdas):
+            fitted = values * a[:, k]
+            left = spectrum.response - fitted - lambdas_times(lambda_, a[:, k])
+            if lambda_ == 0.0:
+                left = np.where(inverse[:, k] > 0.0, left, 0.0)
+            if math.isinf(lambda_):
+                left = np.zeros_like(left)
+            rest = spectrum.tail * float(spectrum.last @ a[:, k])
+            distance2 = float(left @ left) + rest * rest
+            r = spectrum.response - fitted
+            outside = max(float(self._y @ self._y) - float(spectrum.response @ spectrum.response), 0.0)
+            ridge = lambda_ * float(values @ a[:, k] ** 2) if np.isfinite(lambda_) else 0.0
+            features, b = self._penalised, coefs[:, k]
+            if self._free.size:
+                image = np.zeros(g.p)
+                image[features] = b
+                rest_y = self._basis @ (g.response - apply(g, image))
+                features = np.concatenate([features, self._free])
+                b = np.concatenate([b, np.linalg.lstsq(self._triangle, rest_y, rcond=1e-12)[0]])
+            worst = math.sqrt(distance2) * float(np.max(g.norm, initial=0.0))
+            yield self._point(
+                features, b, float(r @ r) + rest * rest + outside, ridge, 0.5 * distance2, worst
+            )
+
+    # -- record ------------------------------------------------------------------------------------
+
+    def _point(
+        self, features: Index, b: Array, rr: float, ridge: float, gap: float, violation: float
+    ) -> SolvedPoint:
+        g = self.geometry
+        order = np.argsort(features)
+        return SolvedPoint(
+            features=features[order],
+            coefs=b[order],
+            objective=(0.5 * rr + 0.5 * ridge) / NULL,
+            gap=gap / NULL,
+            violation=violation,
+            explained=float(g.response @ g.response) - rr,
+            n_iter=1,
+            working_set=features.size,
+            reached=gap / NULL <= self.tol,
+            exhausted=False,
+        )
+
+
+def lambdas_times(lambdas: Array | float, b: Array) -> Array:
+    """lambda b, with inf * 0 = 0."""
+    with np.errstate(invalid="ignore"):
+        return np.where(np.isinf(lambdas), 0.0, lambdas * b)
+
+
+def _shifted_inverse(values: Array, lambdas: Array) -> Array:
+    """1 / (value + lambda) of shape (k, L); 0 where both are zero, or lambda is inf."""
+    floor = ZERO * max(float(np.max(values, initial=0.0)), 1e-300) * max(values.size, 1)
+    shifted = np.maximum(values, 0.0)[:, None] + lambdas
+    return np.where(shifted > floor, 1.0 / np.maximum(shifted, floor), 0.0)

@@ -1,0 +1,155 @@
+"""Working columns: scaled copies of the columns in the working set, dense or sparse.
+
+Contract: ``append(features, gram)`` copies columns and returns their rows of the Gram matrix (or
+None), ``residual(b)`` is y~ - X~_W b, ``design`` is what the kernels descend on, with residuals in
+its own form (`start_residual`, `plain_residual`).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.designs import Centred, Csc, Dense
+from regpath.kernels.gather import gather_dense, gather_sparse, working_residual
+from regpath.solvers.geometry import Geometry
+
+__all__ = ["DenseWorking", "SparseWorking", "Working", "working_columns"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+class Working(Protocol):
+    """What a working set asks of its columns."""
+
+    size: int
+
+    @property
+    def design(self) -> Dense | Centred:
+        """The columns, for kernels."""
+
+    def append(self, features: Index, gram: bool) -> Array | None:
+        """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
+
+    def start_residual(self, b: Array) -> Array:
+        """Residual of coefficients in the form that kernels update."""
+
+    def plain_residual(self, r: Array) -> Array:
+        """The same residual as a vector of length n."""
+
+
+def working_columns(geometry: Geometry) -> Working:
+    """Working columns for the storage of a design."""
+    return SparseWorking(geometry) if isinstance(geometry.design, Csc) else DenseWorking(geometry)
+
+
+def grown(array: Array, rows: int, used: int) -> Array:
+    """The array with room for more rows, its first ``used`` ones kept."""
+    if rows <= len(array):
+        return array
+    larger = np.empty((max(rows, len(array) * 3 // 2), *array.shape[1:]), array.dtype)
+    larger[:used] = array[:used]
+    return larger
+
+
+class DenseWorking:
+    """Contiguous standardised copies of dense columns."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self._columns = np.empty((64, geometry.n))
+        self.size = 0
+
+    @property
+    def design(self) -> Dense:
+        """The columns, for kernels."""
+        columns = self._columns[: self.size]
+        columns.flags.writeable = False
+        return Dense(columns)
+
+    def append(self, features: Index, gram: bool) -> Array | None:
+        """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
+        geometry, old = self._geometry, self.size
+        self.size += features.size
+        self._columns = grown(self._columns, self.size, old)
+        new = self._columns[old : self.size]
+        columns: Any = geometry.design
+        gather_dense(
+            columns.columns, features, geometry.root, geometry.mean, geometry.scale, new
+        )
+        return new @ self._columns[: self.size].T if gram else None
+
+    def start_residual(self, b: Array) -> Array:
+        """Residual of coefficients in the form that kernels update."""
+        r = np.append(self._geometry.response, 0.0)
+        working_residual(self.design, b, self.size, r)
+        return r
+
+    def plain_residual(self, r: Array) -> Array:
+        """The same residual as a vector of length n."""
+        return r[:-1]
+
+
+class _Chains(NamedTuple):
+    """Linked lists through the entries of the working copy, one a row of X; -1 ends a list."""
+
+    head: NDArray[np.int32]
+    following: NDArray[np.int32]
+    owner: NDArray[np.int32]
+
+
+class SparseWorking:
+    """Scaled copies of sparse columns, centred implicitly."""
+
+    def __init__(self, geometry: Geometry) -> None:
+        self._geometry = geometry
+        self.size = 0
+        self._data = np.empty(1024)
+        self._indices = np.empty(1024, np.int32)
+        self._indptr = np.zeros(65, np.int64)
+        self._centre = np.empty(64)
+        self._following = np.empty(1024, np.int32)
+        self._owner = np.empty(1024, np.int32)
+        self._head = np.full(geometry.n, -1, np.int32)
+
+    @property
+    def design(self) -> Centred:
+        """The columns, for kernels."""
+        return Centred(self._data, self._indices, self._indptr, self._centre)
+
+    def append(self, features: Index, gram: bool) -> Array | None:
+        """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
+        geometry, old = self._geometry, self.size
+        design: Any = geometry.design
+        used = int(self._indptr[old])
+        entries = used + int((design.indptr[features + 1] - design.indptr[features]).sum())
+        self.size += features.size
+        for name in ("_data", "_indices", "_following", "_owner"):
+            setattr(self, name, grown(getattr(self, name), entries, used))
+        self._indptr = grown(self._indptr, self.size + 1, old + 1)
+        self._centre = grown(self._centre, self.size, old)
+        self._centre[old : self.size] = geometry.mean[features] / geometry.scale[features]
+        block = np.zeros((features.size, self.size)) if gram else np.zeros((0, 0))
+        chains = _Chains(self._head, self._following, self._owner)
+        gather_sparse(
+            design, features, geometry.root, geometry.scale, self.design, chains, old, block
+        )
+        if not gram:
+            return None
+        for m in range(1, features.size):  # columns of one batch met only their predecessors
+            block[:m, old + m] = block[m, old : old + m]
+        block -= np.outer(self._centre[old : self.size], self._centre[: self.size])
+        return block
+
+    def start_residual(self, b: Array) -> Array:
+        """Residual of coefficients in the form that kernels update."""
+        r = np.append(self._geometry.response, 0.0)
+        working_residual(self.design, b, self.size, r)
+        return r
+
+    def plain_residual(self, r: Array) -> Array:
+        """The same residual as a vector of length n."""
+        return r[:-1] + r[-1] * self._geometry.root

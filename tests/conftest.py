@@ -1,0 +1,32 @@
+"""What the test files share: the naive twins on the import path, and one hypothesis profile."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import hypothesis
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+# The first example of a property may compile kernels, so there is no deadline. The examples are
+# the same in every run: a failure of the suite is reproducible, and hunting is done apart from it.
+hypothesis.settings.register_profile(
+    "regpath",
+    deadline=None,
+    derandomize=True,
+    max_examples=15,
+    suppress_health_check=[
+        hypothesis.HealthCheck.too_slow,
+        hypothesis.HealthCheck.function_scoped_fixture,
+    ],
+)
+hypothesis.settings.load_profile("regpath")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator that starts from the same seed in every test."""
+    return np.random.default_rng(20250)

@@ -1,0 +1,170 @@
+"""What R glmnet 4.1-6 answers, case by case: the files in data/glmnet.
+
+glmnet solves, with v_j its penalty factors rescaled to sum to p and s_y the weighted 1/n standard
+deviation of y - offset (root mean square without an intercept),
+
+    loss + lambda alpha sum_j v_j s_j |b_j| + (lambda / s_y) (1 - alpha) / 2 sum_j v_j s_j^2 b_j^2
+
+so its (lambda, alpha) is lambda' = lambda (alpha + (1 - alpha) / s_y), l1_ratio = lambda alpha /
+lambda' here. It stops when coefficients move little, hence objectives are what is compared.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import naive
+import numpy as np
+import pytest
+from scipy import sparse
+
+import regpath
+
+FILES = sorted((Path(__file__).parent / "data" / "glmnet").glob("gaussian-*.npz"))
+NAMES = [file.stem.removeprefix("gaussian-") for file in FILES]
+TOL = 1e-8
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A reference file, its problem in regpath's terms, and both answers."""
+
+    reference: dict
+    X: object
+    options: dict
+    lambdas: np.ndarray
+    first: int
+    problem: naive.Problem
+    path: regpath.Path
+
+    def glmnet(self, key: str) -> np.ndarray:
+        return self.reference[key][..., self.first :]
+
+
+@cache
+def load(name: str) -> Case:
+    file = FILES[NAMES.index(name)]
+    with np.load(file) as stored:
+        reference = {key: stored[key] for key in stored.files}
+    settings = json.loads(str(reference["options"]))
+    X = reference.get("X")
+    if X is None:
+        parts = tuple(reference[f"X_{part}"] for part in ("data", "indices", "indptr"))
+        X = sparse.csc_array(parts, shape=tuple(reference["X_shape"]))
+    y, p = reference["y"], X.shape[1]
+    options = {
+        "fit_intercept": settings.get("intercept", True),
+        "standardize": settings.get("standardize", True),
+        "sample_weight": reference.get("weights"),
+        "offset": reference.get("offset"),
+        "lower": reference.get("lower"),
+        "upper": reference.get("upper"),
+        "penalty_factor": None,
+    }
+    if "pf" in reference:
+        factor = reference["pf"]
+        options["penalty_factor"] = factor * p / np.where(np.isinf(factor), 1, factor).sum()
+    # The first lambda of a ridge path of glmnet is fitted at infinity, whatever it is called.
+    first = 1 if settings["alpha"] == 0 else 0
+    alpha = settings["alpha"]
+    problem = naive.make_problem(X, y, **options)
+    s_y = np.sqrt(2 * naive.null_objective(problem))
+    factor_of_lambda = alpha + (1 - alpha) / s_y
+    options["l1_ratio"] = alpha / factor_of_lambda
+    lambdas = reference["lambdas"][first:] * factor_of_lambda
+    path = regpath.fit_path(X, y, lambdas=lambdas, tol=TOL, **options)
+    problem = naive.with_l1_ratio(problem, options["l1_ratio"])
+    return Case(reference, X, options, lambdas, first, problem, path)
+
+
+@pytest.fixture(params=NAMES)
+def case(request) -> Case:
+    return load(request.param)
+
+
+def objectives(case: Case, intercepts, coefs) -> np.ndarray:
+    points = zip(case.lambdas, intercepts, coefs.T, strict=True)
+    return np.array([naive.objective(case.problem, *point) for point in points])
+
+
+def test_all_files_are_here():
+    assert len(FILES) == 18
+
+
+def test_the_whole_grid_is_certified(case):
+    path = case.path
+    np.testing.assert_array_equal(path.lambdas, case.lambdas)
+    assert path.dual_gaps.max() <= TOL
+    assert (path.dual_gaps >= 0).all()
+    assert all(status is regpath.Status.CONVERGED for status in path.statuses)
+
+
+def test_objective_is_never_above_that_of_glmnet(case):
+    null = naive.null_objective(case.problem)
+    theirs = objectives(case, case.glmnet("a0"), case.glmnet("beta"))
+    ours = objectives(case, case.path.intercepts, case.path.coefs)
+    assert ((ours - theirs) / null).max() <= 1e-7
+    # glmnet is close to the optimum too: if it were far below, the translation would be wrong.
+    assert ((theirs - ours) / null).min() >= -TOL
+    assert ((theirs - ours) / null).max() <= 1e-4
+    np.testing.assert_allclose(case.path.objectives, ours, rtol=1e-9)
+
+
+def test_certify_agrees_with_what_the_solver_reports(case):
+    path = case.path
+    certificate = path.certify(case.X, case.reference["y"])
+    assert certificate.dual_gaps.max() <= TOL
+    assert certificate.null_objective == pytest.approx(naive.null_objective(case.problem))
+    np.testing.assert_allclose(certificate.objectives, path.objectives, rtol=1e-9)
+    # Both are upper bounds; the solver's may be the looser one, never the smaller by much.
+    assert (certificate.dual_gaps <= path.dual_gaps * 1.01 + 1e-12).all()
+    np.testing.assert_allclose(
+        certificate.kkt_violations, path.kkt_violations, rtol=1e-2, atol=1e-7
+    )
+
+
+def test_deviance_ratio(case):
+    np.testing.assert_allclose(case.path.dev_ratio, case.glmnet("dev_ratio"), atol=2e-4)
+    if np.isinf(case.reference.get("pf", 1)).any() or (case.reference.get("pf", 1) != 0).all():
+        # glmnet sums weighted squares with weights that sum to n.
+        n = case.reference["y"].size
+        assert case.path.null_deviance == pytest.approx(case.reference["nulldev"], rel=1e-9), n
+
+
+def test_number_of_nonzeros(case):
+    """Where no gradient and no coefficient is close to deciding otherwise, df is the same."""
+    ours, theirs = case.path.n_nonzero, case.glmnet("df")
+    beta = case.glmnet("beta") * case.problem.scale[:, None]
+    smallest = np.where(beta != 0, np.abs(beta), np.inf).min(axis=0)
+    clear = smallest > 1e-3 * np.abs(beta).max(axis=0)
+    if case.options["l1_ratio"] == 0:
+        clear[:] = True
+    same = ours == theirs
+    assert same[clear].mean() >= 0.95
+    assert (np.abs(ours - theirs) <= np.maximum(2, 0.1 * theirs)).all()
+
+
+def test_coefficients_where_the_problem_is_well_conditioned(case):
+    """The curvature of the loss on both supports bounds how far two good points can be apart."""
+    ours, theirs = case.path.coefs, case.glmnet("beta")
+    columns = (case.problem.X - case.problem.weighted_mean) / case.problem.scale
+    columns = columns * np.sqrt(case.problem.weights)[:, None]
+    compared = 0
+    for k, lambda_ in enumerate(case.lambdas):
+        used = (ours[:, k] != 0) | (theirs[:, k] != 0)
+        if not used.any():
+            continue
+        _, l2 = naive.strengths(case.problem, lambda_)
+        hessian = columns[:, used].T @ columns[:, used] + np.diag(l2[used])
+        if np.linalg.cond(hessian) > 1e3:
+            continue
+        compared += 1
+        scale = case.problem.scale[used]
+        size = np.abs(scale * theirs[used, k]).max()
+        difference = np.abs(scale * (ours[used, k] - theirs[used, k])).max()
+        # At the first points size is next to nothing, and glmnet's own stop is what one sees.
+        assert difference <= 1e-4 * size + 1e-6 * np.sqrt(naive.null_objective(case.problem))
+    assert compared >= 5

@@ -1,0 +1,69 @@
+"""The order of the modules, and what an import must not bring along."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import regpath
+
+ROOT = Path(regpath.__file__).parent
+# A module may import from its own line and from the lines above it.
+LAYERS = """
+_numba _extras _linear _parts
+result kernels
+_storage _table
+designs losses penalties
+screening families grid _inputs
+validation
+solvers
+path
+selection diagnostics plot
+datasets sklearn glmnet regpath
+cli
+__main__
+"""
+RANK = {name: rank for rank, line in enumerate(LAYERS.split("\n")) for name in line.split()}
+FILES = sorted(ROOT.rglob("*.py"))
+EXTRAS = {"dask", "matplotlib", "narwhals", "pandas", "polars", "rich", "sklearn", "typer"}
+
+
+def layer(module: str) -> str:
+    """``regpath.solvers.gaussian`` -> ``solvers``; the package itself is ``regpath``."""
+    return module.split(".")[1] if "." in module else "regpath"
+
+
+def imports(node: ast.AST, *, deferred: bool) -> Iterator[str]:
+    """Layers of the package that a module imports; with deferred also inside its functions."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.Import):
+            yield from (layer(a.name) for a in child.names if a.name.split(".")[0] == "regpath")
+        elif isinstance(child, ast.ImportFrom):
+            assert child.level == 0, "imports are absolute"
+            if child.module == "regpath":  # either a module or a public name
+                yield from (a.name if a.name in RANK else "regpath" for a in child.names)
+            elif child.module.startswith("regpath."):
+                yield layer(child.module)
+        elif not (isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING") and (
+            deferred or not isinstance(child, ast.FunctionDef)
+        ):
+            yield from imports(child, deferred=deferred)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_imports_only_go_down(file: Path) -> None:
+    own = layer(".".join(("regpath", *file.relative_to(ROOT).with_suffix("").parts)))
+    own = "regpath" if own == "__init__" else own
+    assert own in RANK, f"give {own} a place in LAYERS"
+    # A result knows how to refit, certify and plot itself, all of which need results.
+    for imported in imports(ast.parse(file.read_text()), deferred=own != "result"):
+        assert RANK[imported] <= RANK[own], f"{own} imports {imported}, which is above it"
+
+
+def test_importing_the_package_brings_no_extra_along() -> None:
+    code = f"import sys, regpath; print(*sorted({EXTRAS!r} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
