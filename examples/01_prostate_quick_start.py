@@ -66,7 +66,6 @@ def main() -> None:
     again = regpath.Path.load(OUTPUT / "prostate_model.npz")
     assert np.array_equal(again.coefs, path.coefs)
     ax = path.plot()
-    ax.set_title("Prostate cancer: the lasso path", pad=28)
     ax.figure.savefig(OUTPUT / "prostate_path.png", dpi=110, bbox_inches="tight")
     print(f"\nWrote {OUTPUT.name}/prostate_model.npz and {OUTPUT.name}/prostate_path.png")
 

@@ -82,7 +82,9 @@ def _start(
     ] = False,
 ) -> None:
     if show_version:
-        typer.echo(f"regpath {_version('regpath')}")
+        from regpath import __version__
+
+        typer.echo(f"regpath {__version__}")
         raise typer.Exit
 
 
@@ -94,7 +96,7 @@ def fit(
         typer.Option(
             metavar="NAME",
             help="Column to explain (.npz: an array, default y; .npy: a column number; "
-            "svmlight: always the label).",
+            "svmlight: the label).",
             show_default=False,
         ),
     ] = None,
@@ -202,8 +204,10 @@ def info() -> None:
     """Print versions, threads and the place of the compiled code."""
     import numba
 
-    rows = [(name, _version(name)) for name in ("regpath", "numpy", "scipy", "numba", "llvmlite")]
-    rows.insert(1, ("python", platform.python_version()))
+    from regpath import __version__
+
+    rows = [("regpath", __version__), ("python", platform.python_version())]
+    rows += [(name, _version(name)) for name in ("numpy", "scipy", "numba", "llvmlite")]
     distributions = {"sklearn": "scikit-learn"}
     rows += [(name, _version(distributions.get(name, name))) for name in OPTIONAL_PACKAGES]
     rows += [
@@ -294,5 +298,6 @@ def _version(distribution: str) -> str:
 
 def _cache_place() -> str:
     from regpath._numba import cache_directory
+    from regpath.kernels.passes import column_dots
 
-    return cache_directory() or "not kept: no directory to write to"
+    return cache_directory(column_dots) or "not kept: no directory to write to"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array, issparse
 
-__all__ = ["interpolation", "inverse_link", "linear_predictor", "new_offset"]
+__all__ = ["interpolation", "inverse_link", "linear_predictor", "new_offset", "numbers"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -156,27 +157,42 @@ def _frame_values(frame: Any, p: int, names: Sequence[str] | None) -> npt.NDArra
         missing = [name for name in names if name not in place]
         if missing:
             raise ValueError(f"Path.predict(X): X has no column {shorten(missing)}.")
-        repeated = [name for name in names if given.count(name) > 1] if len(place) < p else []
+        repeated = []
+        if len(place) < len(given):
+            counts = Counter(given)
+            repeated = [name for name in names if counts[name] > 1]
         if repeated:
             raise ValueError(f"Path.predict(X): X has several columns {shorten(repeated)}.")
         positions = [place[name] for name in names]
     columns = frame.iloc if hasattr(frame, "iloc") else frame
     X = np.empty((frame.shape[0], p), order="F")
     for j, position in enumerate(positions):
-        X[:, j] = _numbers(columns[:, position], given[position])
+        values = numbers(columns[:, position])
+        if values is None:
+            raise TypeError(f"Path.predict(X): column {given[position]!r} is not numeric.")
+        X[:, j] = values
     return X
 
 
-def _numbers(column: Any, name: str) -> npt.NDArray[Any]:
+def numbers(column: Any) -> npt.NDArray[Any] | None:
+    """Values of one column of a data frame, NaN where they are missing; None if not numeric.
+
+    Examples
+    --------
+    >>> numbers([1, 2]), numbers(["1", "2"])
+    (array([1, 2]), None)
+    """
     values = np.asarray(column)
-    try:
-        if values.dtype.kind == "O" and not any(isinstance(value, str) for value in values):
-            values = values.astype(np.float64)  # decimals, and None for a missing value
+    if values.dtype.kind != "O":
+        return values if values.dtype.kind in "biuf" else None
+    if any(isinstance(value, str) for value in values):  # float("1") would be too generous
+        return None
+    try:  # decimals, and integers some of which are missing
+        if hasattr(column, "iloc"):
+            return np.asarray(column.to_numpy(dtype=np.float64, na_value=np.nan))
+        return values.astype(np.float64)
     except (TypeError, ValueError):
-        pass
-    if values.dtype.kind not in "biuf":
-        raise TypeError(f"Path.predict(X): column {name!r} is not numeric.")
-    return values
+        return None
 
 
 def shorten(names: Sequence[str], limit: int = 5) -> str:

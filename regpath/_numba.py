@@ -158,18 +158,22 @@ def cache_directory(compiled: Any) -> str | None:
     return getattr(getattr(compiled, "_cache", None), "_cache_path", None)
 
 
-def register_methods(**arities: int) -> None:
+def register_methods(*, inline: bool, **arities: int) -> None:
     """Let kernels call these methods of any ``typing.NamedTuple`` class.
 
     Parameters
     ----------
+    inline : bool
+        Whether numba inlines them in its own representation. It makes loops inside a method as fast as
+        if they stood in the kernel, and takes about twice as long to compile.
     **arities : int
         Name of the method, and its number of arguments without ``self``.
     """
     for name, arity in arities.items():
-        # BaseNamedTuple: a tuple whose fields share one type is a NamedUniTuple. Methods stay functions
-        # of their own, which LLVM inlines: half the compile time of inlining them in numba's own IR.
-        overload_method(types.BaseNamedTuple, name, strict=False)(_resolver(name, arity))
+        # BaseNamedTuple: a tuple whose fields share one type is a NamedUniTuple.
+        overload_method(
+            types.BaseNamedTuple, name, strict=False, inline="always" if inline else "never"
+        )(_resolver(name, arity))
 
 
 def _resolver(name: str, arity: int) -> Callable[..., Any]:

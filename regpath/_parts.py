@@ -11,10 +11,34 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array
 
-__all__ = ["Point", "Settings", "Status", "frozen", "frozen_matrix", "labels", "store_coefs"]
+__all__ = [
+    "PER_LAMBDA",
+    "Point",
+    "Settings",
+    "Status",
+    "check_shapes",
+    "frozen",
+    "frozen_matrix",
+    "labels",
+    "store_coefs",
+]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+
+PER_LAMBDA: dict[str, type] = {
+    "lambdas": np.float64,
+    "intercepts": np.float64,
+    "dev_ratio": np.float64,
+    "objectives": np.float64,
+    "dual_gaps": np.float64,
+    "kkt_violations": np.float64,
+    "n_iters": np.int64,
+    "passes": np.float64,
+    "working_set_sizes": np.int64,
+    "seconds": np.float64,
+}
+"""The fields of a path with one number per lambda, and their types."""
 
 
 class Status(enum.Enum):

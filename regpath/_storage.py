@@ -12,7 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array
 
-from regpath.result import PER_LAMBDA, File, Path, Settings, Status
+from regpath._parts import PER_LAMBDA, Settings, Status
+from regpath.result import File, Path
 
 __all__ = ["SCHEMA", "load", "save"]
 

@@ -47,19 +47,22 @@ def summary(path: Path, n_ends: int | None = None) -> str:
 
 def table_rows(path: Path) -> list[tuple[str, ...]]:
     """One row of text per lambda: the cells under `HEAD`."""
+    columns = (path.lambdas, path.dev_ratio, path.n_nonzero, path.dual_gaps, path.statuses)
     return [
-        (str(i), f"{lambda_:.5g}", f"{round(100 * dev, 2) + 0.0:.2f}", str(df), f"{gap:.1e}", status.name.lower())
-        for i, (lambda_, dev, df, gap, status) in enumerate(
-            zip(
-                path.lambdas,
-                path.dev_ratio,
-                path.n_nonzero,
-                path.dual_gaps,
-                path.statuses,
-                strict=True,
-            )
+        (
+            str(i),
+            _five(lambda_),
+            f"{round(100 * dev, 2) + 0.0:.2f}",
+            str(df),
+            f"{gap:.1e}",
+            status.name.lower(),
         )
+        for i, (lambda_, dev, df, gap, status) in enumerate(zip(*columns, strict=True))
     ]
+
+
+def _five(number: float) -> str:
+    return f"{number:#.5g}".rstrip(".")
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:

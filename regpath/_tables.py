@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import csv
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any, TextIO, TypeAlias
+from zipfile import is_zipfile
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array, issparse
 
 from regpath._extras import require
+from regpath._linear import numbers
 
 __all__ = ["DataError", "Table", "read_table", "write_csv"]
 
@@ -62,14 +65,15 @@ class Table:
         role : str
             What it is wanted for, for messages: the name of an option.
         """
+        values: Array | None
         if name in self.vectors:
             values = self.vectors[name]
         else:
             position = self._positions([name], role)[0]
             values = _column(self.X, position)
-        if values.dtype.kind not in "biuf":
+        if values is None or values.dtype.kind not in "biuf":
             raise DataError(f"{self.source}: column {name!r} ({role}) is not numeric.")
-        _refuse_missing(self.source, name, values)
+        _refuse_missing(self.source, name, values, "fill them or drop the rows")
         return values.astype(np.float64)
 
     def features(self, target: str, others: Iterable[str]) -> list[str]:
@@ -97,22 +101,23 @@ class Table:
         return X
 
     def _design_of_frame(self, positions: list[int]) -> Array:
-        columns = [_column(self.X, position) for position in positions]
-        text = [
-            self.names[position]
-            for position, values in zip(positions, columns, strict=True)
-            if values.dtype.kind not in "biuf"
-        ]
+        X = np.empty((len(self.X), len(positions)), order="F")
+        text = []
+        for j, position in enumerate(positions):
+            name = self.names[position]
+            values = _column(self.X, position)
+            if values is None:
+                text.append(name)
+                continue
+            advice = f"fill them, drop the rows, or --exclude {_option([name])}"
+            _refuse_missing(self.source, name, values, advice)
+            X[:, j] = values
         if text:
             verb = "is" if len(text) == 1 else "are"
             raise DataError(
                 f"{self.source}: {_columns(text)} {verb} not numeric; "
                 f"code as numbers or leave out with --exclude {_option(text)}."
             )
-        X = np.empty((len(self.X), len(positions)), order="F")
-        for j, (position, values) in enumerate(zip(positions, columns, strict=True)):
-            _refuse_missing(self.source, self.names[position], values)
-            X[:, j] = values
         return X
 
     def _positions(self, names: Sequence[str], role: str) -> list[int]:
@@ -151,10 +156,7 @@ def read_table(file: FilePath, *, notes: Mapping[str, Any] | None = None) -> Tab
         raise DataError(f"{file}: there is no such file.")
     readers = {".csv": _read_csv, ".parquet": _read_parquet, ".npz": _read_npz, ".npy": _read_npy}
     try:
-        if suffix in SVMLIGHT:
-            table = _read_svmlight(file, notes or {})
-        else:
-            table = readers[suffix](file)
+        table = _read_svmlight(file, notes or {}) if suffix in SVMLIGHT else readers[suffix](file)
     except (DataError, ImportError):
         raise
     except Exception as error:  # each library has its own ways to fail on a damaged file
@@ -207,8 +209,10 @@ def _read_npy(file: FilePath) -> Table:
 
 
 def _read_npz(file: FilePath) -> Table:
+    if not is_zipfile(file):
+        raise DataError(f"{file}: this is no npz archive, or a damaged one.")
     with np.load(file, allow_pickle=False) as archive:
-        arrays = {name: archive[name] for name in archive.files}
+        arrays = dict(_plain_arrays(archive))
     if "X" in arrays:
         X: Any = arrays.pop("X")
     elif {"data", "indices", "indptr", "shape"} <= arrays.keys():
@@ -216,7 +220,7 @@ def _read_npz(file: FilePath) -> Table:
     else:
         raise DataError(
             f"{file}: needs an array X, or data, indices, indptr and shape of a sparse one; "
-            f"there are: {', '.join(arrays)}."
+            f"there are: {', '.join(arrays)} (arrays of Python objects are not read)."
         )
     if X.ndim != 2:
         raise DataError(f"{file}: X has shape {X.shape}; it must be a matrix.")
@@ -225,6 +229,13 @@ def _read_npz(file: FilePath) -> Table:
         names = [f"x{j}" for j in range(X.shape[1])]
     vectors = {name: array for name, array in arrays.items() if array.shape == X.shape[:1]}
     return Table(str(file), X, names, vectors, "y")
+
+
+def _plain_arrays(archive: Any) -> Iterator[tuple[str, Array]]:
+    for name in archive.files:
+        # An array of Python objects could hold anything, also code: NumPy refuses it.
+        with suppress(ValueError):
+            yield name, archive[name]
 
 
 def _sparse(arrays: dict[str, Array]) -> csc_array:
@@ -252,21 +263,22 @@ def _read_svmlight(file: FilePath, notes: Mapping[str, Any]) -> Table:
     first = 0 if zero_based else 1
     names = [str(j + first) for j in range(X.shape[1])]
     found = {"zero_based": zero_based, "n_columns": X.shape[1]}
-    return Table(str(file), csc_array(X), names, {"label": y}, "label", found)
+    return Table(str(file), csc_array(X), names, {"label": y, "y": y}, "label", found)
 
 
-def _column(X: Any, position: int) -> Array:
+def _column(X: Any, position: int) -> Array | None:
+    """Values of one column; None if they are not numeric."""
     if issparse(X):
         return np.asarray(X[:, [position]].toarray()).ravel()
-    return np.asarray(X.iloc[:, position] if hasattr(X, "iloc") else X[:, position])
+    return numbers(X.iloc[:, position] if hasattr(X, "iloc") else X[:, position])
 
 
-def _refuse_missing(source: str, name: str, values: Array) -> None:
+def _refuse_missing(source: str, name: str, values: Array, advice: str) -> None:
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
         raise DataError(
             f"{source}: column {name!r} has {bad.size} missing or infinite values "
-            f"(first in row {bad[0] + 1}); fill them, drop the rows, or use --exclude."
+            f"(first in row {bad[0] + 1}); {advice}."
         )
 
 

@@ -40,7 +40,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _commands.run(arguments)
     except KeyboardInterrupt:
         return _complain("interrupted", INTERRUPTED)
-    except (ImportError, OSError, TypeError, ValueError, _data_error()) as error:
+    except OSError as error:
+        reason = error.strerror or error
+        return _complain(f"{error.filename}: {reason}" if error.filename else reason, USER_ERROR)
+    except (ImportError, TypeError, ValueError, _data_error()) as error:
         return _complain(error, USER_ERROR)
 
 

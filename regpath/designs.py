@@ -20,12 +20,16 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from regpath._numba import register_methods
-from regpath.kernels.primitives import axpy, dot, sparse_axpy, sparse_dot, spread
+from regpath.kernels.primitives import axpy, dot, spread
 
 __all__ = ["Centred", "Csc", "Dense", "n_bytes", "n_columns", "n_entries"]
 
-register_methods(dot=2, axpy=3, moments=2)
+# Loops over sparse columns stand in the methods themselves: handing the arrays of a tuple to a function
+# costs 40 ns, more than a short column. Kernels that call them allow contraction but no reordering.
+register_methods(inline=True, dot=2, axpy=3, moments=2)
 
 
 class Dense(NamedTuple):
@@ -70,20 +74,26 @@ class Csc(NamedTuple):
     n_rows: int
 
     def dot(self, j: int, r: Any) -> float:
-        return sparse_dot(self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
+        data, indices = self.data, self.indices
+        total = 0.0
+        for e in range(self.indptr[j], self.indptr[j + 1]):
+            total += data[e] * r[np.uint64(indices[e])]  # unsigned: no wrap-around test
+        return total
 
     def axpy(self, j: int, a: float, r: Any) -> None:
-        sparse_axpy(a, self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
+        data, indices = self.data, self.indices
+        for e in range(self.indptr[j], self.indptr[j + 1]):
+            r[np.uint64(indices[e])] += a * data[e]
 
     def moments(self, j: int, w: Any) -> tuple[float, float]:
-        start, stop = self.indptr[j], self.indptr[j + 1]
-        mean = sparse_dot(self.data, self.indices, start, stop, w[0])
-        stored = 0.0
-        variance = 0.0
-        for e in range(start, stop):
-            i = self.indices[e]
-            t = w[1, i] * (self.data[e] - mean)
-            stored += w[0, i]
+        data, indices, weights, roots = self.data, self.indices, w[0], w[1]
+        mean = stored = variance = 0.0
+        for e in range(self.indptr[j], self.indptr[j + 1]):
+            i = np.uint64(indices[e])
+            mean += data[e] * weights[i]
+            stored += weights[i]
+        for e in range(self.indptr[j], self.indptr[j + 1]):
+            t = roots[np.uint64(indices[e])] * (data[e] - mean)
             variance += t * t
         # The zeros that are not stored deviate from the mean as well.
         return mean, variance + max(1.0 - stored, 0.0) * mean * mean
@@ -109,11 +119,16 @@ class Centred(NamedTuple):
     centre: Any
 
     def dot(self, j: int, r: Any) -> float:
-        stored = sparse_dot(self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
-        return stored + r[r.size - 1] * self.centre[j]
+        data, indices = self.data, self.indices
+        total = r[r.size - 1] * self.centre[j]
+        for e in range(self.indptr[j], self.indptr[j + 1]):
+            total += data[e] * r[np.uint64(indices[e])]
+        return total
 
     def axpy(self, j: int, a: float, r: Any) -> None:
-        sparse_axpy(a, self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
+        data, indices = self.data, self.indices
+        for e in range(self.indptr[j], self.indptr[j + 1]):
+            r[np.uint64(indices[e])] += a * data[e]
         r[r.size - 1] -= a * self.centre[j]
 
 

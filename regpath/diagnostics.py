@@ -45,6 +45,9 @@ CONSTANT = 8 * float(np.finfo(np.float64).eps)
 """Relative standard deviation up to which y counts as constant: the rounding of its mean."""
 
 CONE_ROUNDS = 100
+WEAK = 1e-12
+"""Share of the null model's largest gradient below which a penalty is close to none."""
+
 BISECTIONS = 50
 EPS = float(np.finfo(np.float64).eps)
 
@@ -158,7 +161,10 @@ def _certify(path: Path, problem: _Problem) -> Certificate:
     storage = path.coefs_sparse
     rows, p = problem.y.size, problem.design.shift.size
     step = max(1, BLOCK_ENTRIES // max(rows, p, 1))
-    for kind in (lambdas == 0, np.isinf(lambdas), (lambdas > 0) & np.isfinite(lambdas)):
+    # Blocks of one kind: which features count as unpenalised is decided for a whole block.
+    l1 = np.ldexp(lambdas * path.l1_ratio, -problem.exponent)
+    weak = (l1 <= WEAK * problem.null_gradient) & (lambdas * (1 - path.l1_ratio) <= WEAK)
+    for kind in (np.isinf(lambdas), weak, np.isfinite(lambdas) & ~weak):
         where = np.flatnonzero(kind)
         for start in range(0, where.size, step):
             k = where[start : start + step]
@@ -206,6 +212,13 @@ class _Penalty:
         return _half_line(np.maximum(b, 0), t - self.l1, self.l2, self.upper) + _half_line(
             np.maximum(-b, 0), -t - self.l1, self.l2, -self.lower
         )
+
+    def excess(self, b: Array, t: Array) -> Array:
+        """Signed distance of t from the subdifferential of phi at b; an end of it may be open."""
+        slope = self.l2 * b
+        low = np.where(b > self.lower, slope + np.where(b > 0, self.l1, -self.l1), -np.inf)
+        high = np.where(b < self.upper, slope + np.where(b < 0, -self.l1, self.l1), np.inf)
+        return np.asarray(np.maximum(t - high, 0) - np.maximum(low - t, 0))
 
     def maximiser(self, t: Array) -> Array:
         """Return the z that attains phi*(t)."""
@@ -285,11 +298,7 @@ def _penalty(problem: _Problem, lambdas: Array, l1_ratio: float) -> _Penalty:
 def _kkt_violation(
     problem: _Problem, penalty: _Penalty, lambdas: Array, b: Array, gradient: Array
 ) -> Array:
-    slope = gradient - penalty.l2 * b
-    up = slope - np.where(b >= 0, penalty.l1, -penalty.l1)
-    down = -slope - np.where(b <= 0, penalty.l1, -penalty.l1)
-    distance = np.maximum(np.where(b < penalty.upper, up, 0), np.where(b > penalty.lower, down, 0))
-    worst = np.maximum(distance, 0).max(axis=0, initial=0)
+    worst = np.abs(penalty.excess(b, gradient)).max(axis=0, initial=0)
     unit = np.ldexp(lambdas, -problem.exponent)
     unit = np.where((lambdas == 0) | np.isinf(lambdas), problem.null_gradient, unit)
     return np.where(worst == 0, 0, worst / unit)
@@ -304,12 +313,12 @@ def _smallest_gap(
     """Smallest absolute gap over u = s (projected residual), without the intercept's part."""
     w = problem.weights[:, None]
     u, t = _dual_point(problem, penalty, b, residual, gradient)
-    # What rounding leaves of products that are zero in exact arithmetic counts at the
-    # coefficients the features have, not at unbounded ones.
-    free = penalty.unbounded(t) & (penalty.l1 == 0)
-    noise = free & (np.abs(t) <= problem.rounding(residual))
-    leftover = np.abs(np.where(noise, t * b, 0).sum(axis=0))
-    t = np.where(noise, 0, t)
+    # Products are known up to rounding. Within it, what keeps one from being optimal counts at the
+    # coefficient the feature has: F_j would blow it up without bound as the penalty goes to 0.
+    excess = penalty.excess(b, t)
+    noise = np.where(np.abs(excess) <= problem.rounding(u), excess, 0)
+    leftover = np.abs((noise * b).sum(axis=0))
+    t = t - noise
 
     def gap(s: Array) -> Array:
         quadratic = 0.5 * (w * (residual - s * u) ** 2).sum(axis=0)
@@ -346,10 +355,13 @@ def _dual_point(
 ) -> tuple[Array, Array]:
     """Project the residual until no direction without penalty and limit is left in it.
 
+    A penalty next to nothing counts as none: every u is a dual point, only not as good a one.
     Features free on both sides need x~_j' W u = 0. A feature free on one side needs only the sign
     of x~_j' W u, so it is projected out if its coefficient has left the limit or the sign is wrong.
     """
-    bare = (penalty.l1[:, 0] == 0) & (penalty.l2[:, 0] == 0) & penalty.kept
+    norms = problem.design.norms
+    bare = penalty.kept & (penalty.l2.max(axis=1) <= WEAK * norms**2)
+    bare &= penalty.l1.max(axis=1) <= WEAK * norms * np.sqrt(2 * problem.null_objective)
     low, high = penalty.lower[:, 0] == -np.inf, penalty.upper[:, 0] == np.inf
     free, half = bare & low & high, bare & (low ^ high)
     if not half.any():
@@ -361,7 +373,8 @@ def _dual_point(
     for k in range(b.shape[1]):
         column = residual[:, [k]]
         rounding = problem.rounding(column)[:, 0]
-        moved = (b[:, k] > penalty.lower[:, 0]) & (b[:, k] < penalty.upper[:, 0])
+        limit = np.where(high, penalty.lower[:, 0], penalty.upper[:, 0])
+        moved = np.abs(b[:, k] - limit) > 1e-9 * np.abs(limit)
         inside = free | (half & moved)
         for _ in range(CONE_ROUNDS):
             u[:, [k]] = problem.project_out(inside, column)
@@ -400,9 +413,9 @@ class _Problem:
     bases: dict[bytes, Array]
 
     def rounding(self, residual: Array) -> Array:
-        """Size (p, k) of what rounding leaves of x~_j' W u when it is zero in exact arithmetic."""
+        """Size (p, k) of the rounding errors of x~_j' W residual."""
         size = np.sqrt((self.weights[:, None] * residual**2).sum(axis=0))
-        return np.asarray((self.y.size + 10) * EPS * self.design.norms[:, None] * size)
+        return np.asarray(2 * (np.sqrt(self.y.size) + 8) * EPS * self.design.norms[:, None] * size)
 
     def project_out(self, features: NDArray[np.bool_], residual: Array) -> Array:
         """Remove the span of the features' columns from the residual, in weighted geometry."""

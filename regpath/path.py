@@ -447,7 +447,11 @@ class _Record:
         """The finished path, in the user's units."""
         g, points = self._geometry, self.points
         to_user = g.response_scale / g.scale
-        columns = [(p.features, p.coefs * to_user[p.features]) for p in points]
+        columns = [
+            # The change of units may round a coefficient past its limit.
+            (j, np.clip(b * to_user[j], problem.lower[j], problem.upper[j]))
+            for j, b in ((p.features, p.coefs) for p in points)
+        ]
         shifts = np.array([float(g.mean[j] @ b) for j, b in columns])
         lambdas = self.lambdas[: len(points)]
         null = 0.5 * g.response_scale**2 * float(g.response @ g.response)

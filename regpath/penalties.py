@@ -30,7 +30,16 @@ from regpath._numba import register_methods
 __all__ = ["ElasticNet"]
 
 register_methods(
-    value=2, prox=3, derivative=2, curvature=1, piece=2, threshold=1, violation=3, conjugate=3, bounded=2
+    inline=False,
+    value=2,
+    prox=3,
+    derivative=2,
+    curvature=1,
+    piece=2,
+    threshold=1,
+    violation=3,
+    conjugate=3,
+    bounded=2,
 )
 
 

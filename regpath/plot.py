@@ -177,12 +177,12 @@ def _lambda_axis(lambdas: FloatArray) -> _Horizontal:
         ends = positions.max(), positions.min()
         ax.set_xlim(ends if ends[0] > ends[1] else (2.0 * ends[0], 0.5 * ends[1]))
         ticks = _log_ticks(low, high) if proper.size else []
-        texts = [
-            f"$10^{{{round(np.log10(t))}}}$" if high / low > 100.0 else f"{t:g}" for t in ticks
-        ]
+        wide = high / low > 100.0
+        texts = [f"$10^{{{round(np.log10(t))}}}$" if wide else f"{t:g}" for t in ticks]
         texts += ["0" if value == 0.0 else r"$\infty$" for value in named]
         ax.set_xticks([*ticks, *(beyond[value] for value in named)], texts)
-        ax.minorticks_off()
+        if named or not wide:
+            ax.minorticks_off()
 
     return _Horizontal(positions, prepare)
 
@@ -332,8 +332,12 @@ def _draw_gaps(ax: Axes, positions: FloatArray, path: Path) -> None:
 
 
 def _draw_sizes(ax: Axes, positions: FloatArray, path: Path) -> None:
-    ax.plot(positions, path.working_set_sizes, color=COLOURS[4], linewidth=1.6, label="working set")
-    ax.plot(positions, path.n_nonzero, color=COLOURS[0], linewidth=1.6, label="non-zero")
+    marker = "o" if positions.size == 1 else None
+    for values, colour, label in (
+        (path.working_set_sizes, COLOURS[4], "working set"),
+        (path.n_nonzero, COLOURS[0], "non-zero"),
+    ):
+        ax.plot(positions, values, color=colour, marker=marker, linewidth=1.6, label=label)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("number of features")
     ax.yaxis.set_major_locator(require("matplotlib.ticker", "plot").MaxNLocator(integer=True))

@@ -13,6 +13,7 @@ from scipy.sparse import csc_array
 
 from regpath._linear import interpolation, inverse_link, linear_predictor, new_offset
 from regpath._parts import (
+    PER_LAMBDA,
     Point,
     Settings,
     Status,
@@ -26,7 +27,9 @@ from regpath._parts import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["PER_LAMBDA", "Path", "Point", "Settings", "Status", "store_coefs"]
+    from regpath.diagnostics import Certificate
+
+__all__ = ["Path", "Point", "Settings", "Status", "store_coefs"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
@@ -140,11 +143,10 @@ class Path:
     def n_nonzero(self) -> IntArray:
         """Number of non-zero coefficients at every lambda, the intercept not counted."""
         if isinstance(self.coef_storage, np.ndarray):
-            return np.count_nonzero(self.coef_storage, axis=0)
+            return np.asarray(np.count_nonzero(self.coef_storage, axis=0), dtype=np.int64)
         stored = self.coef_storage
-        before = np.concatenate([[0], np.cumsum(stored.data != 0.0, dtype=np.int64)])
-        counts: IntArray = np.diff(before[stored.indptr])
-        return counts
+        before = np.concatenate([[0], np.cumsum(stored.data != 0.0)])
+        return np.asarray(np.diff(before[stored.indptr]), dtype=np.int64)
 
     def coef_at(
         self, lambda_: npt.ArrayLike, *, exact: bool = False, X: Any = None, y: Any = None
@@ -197,14 +199,6 @@ class Path:
         Returns
         -------
         intercept : float, or ndarray of shape (k,) if `lambda_` is an array
-
-        Examples
-        --------
-        >>> import regpath
-        >>> X, y, names, _ = regpath.datasets.load_prostate()
-        >>> path = regpath.lasso_path(X, y)
-        >>> abs(path.intercept_at(path.lambdas[0]) - y.mean()) < 1e-9
-        True
         """
         if exact:
             return self._refit("intercept_at", lambda_, X, y).intercept_at(lambda_)
@@ -271,8 +265,7 @@ class Path:
             )
         from regpath.path import refit
 
-        lambdas = np.unique(np.asarray(_number(lambda_), dtype=np.float64))[::-1]
-        return refit(self, X, y, lambdas)
+        return refit(self, X, y, np.unique(np.asarray(_number(lambda_), dtype=np.float64))[::-1])
 
     def predict(
         self,
@@ -332,21 +325,11 @@ class Path:
         prediction = mean(eta)
         return prediction[:, 0] if np.ndim(at) == 0 else prediction
 
-    def certify(self, X: Any, y: Any) -> Any:
-        """Recompute objectives, dual gaps and KKT violations in plain NumPy.
+    def certify(self, X: Any, y: Any) -> Certificate:
+        """Recompute objectives, dual gaps and KKT violations from the data of the fit.
 
-        The computation shares no code with the solver. See `regpath.diagnostics.certify`.
-
-        Parameters
-        ----------
-        X, y : array
-            The data of the fit. Weights, offset and penalty factors are known to the path.
-
-        Examples
-        --------
-        >>> import regpath
-        >>> X, y, names, _ = regpath.datasets.load_prostate()
-        >>> certificate = regpath.lasso_path(X, y).certify(X, y)
+        Plain NumPy that shares no code with the solver; see `regpath.diagnostics.certify`.
+        Weights, offset and penalty factors are known to the path.
         """
         from regpath.diagnostics import certify
 
@@ -451,10 +434,6 @@ class Path:
     def load(cls, file: File) -> Path:
         """Read a path that `Path.save` wrote; nothing in the file is ever executed.
 
-        Parameters
-        ----------
-        file : str, os.PathLike or binary file object
-
         Raises
         ------
         ValueError
@@ -466,20 +445,6 @@ class Path:
         from regpath._storage import load
 
         return load(file)
-
-
-PER_LAMBDA: dict[str, type] = {
-    "lambdas": np.float64,
-    "intercepts": np.float64,
-    "dev_ratio": np.float64,
-    "objectives": np.float64,
-    "dual_gaps": np.float64,
-    "kkt_violations": np.float64,
-    "n_iters": np.int64,
-    "passes": np.float64,
-    "working_set_sizes": np.int64,
-    "seconds": np.float64,
-}
 
 
 def _number(lambda_: Any) -> npt.ArrayLike:

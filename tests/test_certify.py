@@ -294,6 +294,30 @@ class TestFeaturesWithoutPenalty:
         bound = certify(zero, X, y).dual_gaps[0] * certificate.null_objective
         assert excess * (1 - 1e-12) <= bound < 1.5 * excess
 
+    def test_coefficient_next_to_its_limit(self, data):
+        """An ulp off the limit is no reason to ask for a gradient of zero there."""
+        X, y = data
+        options = {"penalty_factor": np.array([0.0, 1, 1, 1, 1, 1, 1]), "upper": 0.5}
+        _, path = naive_path(X, y, **options)
+        assert (path.coefs[0] == 0.5).all()
+        coefs = path.coefs.copy()
+        coefs[0] = np.nextafter(0.5, 0)
+        path = dataclasses.replace(path, coef_storage=coefs)
+        assert certify(path, X, y).dual_gaps.max() < 1e-13
+
+    def test_weak_penalties_are_certified_like_none(self, data):
+        X, y = data
+        solution = np.linalg.lstsq(np.column_stack([np.ones(30), X]), y, rcond=None)[0]
+        lambdas = np.array([1e-14, 1e-20, 1e-300])
+        coefs, intercepts = np.tile(solution[1:, None], 3), np.full(3, solution[0])
+        for l1_ratio in (1.0, 0.5, 0.0):
+            path = make_path(coefs, intercepts, lambdas, l1_ratio)
+            assert certify(path, X, y).dual_gaps.max() < 1e-12
+            worse = dataclasses.replace(path, coef_storage=coefs * 0.99)
+            excess = certify(worse, X, y).objectives - certify(path, X, y).objectives
+            gaps = certify(worse, X, y).dual_gaps * certify(path, X, y).null_objective
+            np.testing.assert_allclose(gaps, excess, rtol=1e-6)
+
     def test_large_blocks_are_projected_iteratively(self, data, monkeypatch):
         X, y = data
         options = {"penalty_factor": np.array([0.0, 1, 1, 0, 1, 1, 1])}

@@ -26,6 +26,8 @@ import regpath
 FILES = sorted((Path(__file__).parent / "data" / "glmnet").glob("gaussian-*.npz"))
 NAMES = [file.stem.removeprefix("gaussian-") for file in FILES]
 TOL = 1e-8
+FINE = 1e-13
+"""glmnet's own points are good to about 1e-12: coefficients need a path as exact as theirs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,6 +41,7 @@ class Case:
     first: int
     problem: naive.Problem
     path: regpath.Path
+    fine: regpath.Path
 
     def glmnet(self, key: str) -> np.ndarray:
         return self.reference[key][..., self.first :]
@@ -75,9 +78,11 @@ def load(name: str) -> Case:
     factor_of_lambda = alpha + (1 - alpha) / s_y
     options["l1_ratio"] = alpha / factor_of_lambda
     lambdas = reference["lambdas"][first:] * factor_of_lambda
-    path = regpath.fit_path(X, y, lambdas=lambdas, tol=TOL, **options)
+    path, fine = (
+        regpath.fit_path(X, y, lambdas=lambdas, tol=tol, **options) for tol in (TOL, FINE)
+    )
     problem = naive.with_l1_ratio(problem, options["l1_ratio"])
-    return Case(reference, X, options, lambdas, first, problem, path)
+    return Case(reference, X, options, lambdas, first, problem, path, fine)
 
 
 @pytest.fixture(params=NAMES)
@@ -107,9 +112,8 @@ def test_objective_is_never_above_that_of_glmnet(case):
     theirs = objectives(case, case.glmnet("a0"), case.glmnet("beta"))
     ours = objectives(case, case.path.intercepts, case.path.coefs)
     assert ((ours - theirs) / null).max() <= 1e-7
-    # glmnet is close to the optimum too: if it were far below, the translation would be wrong.
-    assert ((theirs - ours) / null).min() >= -TOL
-    assert ((theirs - ours) / null).max() <= 1e-4
+    # glmnet is at the optimum too: were it far above, the translation would be wrong.
+    assert ((theirs - ours) / null).max() <= TOL
     np.testing.assert_allclose(case.path.objectives, ours, rtol=1e-9)
 
 
@@ -126,45 +130,38 @@ def test_certify_agrees_with_what_the_solver_reports(case):
     )
 
 
-def test_deviance_ratio(case):
+def test_deviance(case):
+    np.testing.assert_allclose(case.fine.dev_ratio, case.glmnet("dev_ratio"), atol=1e-6)
     np.testing.assert_allclose(case.path.dev_ratio, case.glmnet("dev_ratio"), atol=2e-4)
-    if np.isinf(case.reference.get("pf", 1)).any() or (case.reference.get("pf", 1) != 0).all():
-        # glmnet sums weighted squares with weights that sum to n.
-        n = case.reference["y"].size
-        assert case.path.null_deviance == pytest.approx(case.reference["nulldev"], rel=1e-9), n
+    assert case.path.null_deviance == pytest.approx(case.reference["nulldev"], rel=1e-9)
 
 
 def test_number_of_nonzeros(case):
-    """Where no gradient and no coefficient is close to deciding otherwise, df is the same."""
-    ours, theirs = case.path.n_nonzero, case.glmnet("df")
-    beta = case.glmnet("beta") * case.problem.scale[:, None]
-    smallest = np.where(beta != 0, np.abs(beta), np.inf).min(axis=0)
-    clear = smallest > 1e-3 * np.abs(beta).max(axis=0)
-    if case.options["l1_ratio"] == 0:
-        clear[:] = True
-    same = ours == theirs
-    assert same[clear].mean() >= 0.95
-    assert (np.abs(ours - theirs) <= np.maximum(2, 0.1 * theirs)).all()
+    """Equal columns share a coefficient in any way they like: they are counted once."""
+    _, same = np.unique(case.problem.X, axis=1, return_inverse=True)
+    total = np.zeros((same.max() + 1, case.lambdas.size))
+    theirs, ours = total.copy(), total.copy()
+    np.add.at(theirs, same, case.glmnet("beta"))
+    np.add.at(ours, same, case.fine.coefs)
+    difference = (ours != 0).sum(axis=0) - (theirs != 0).sum(axis=0)
+    assert (difference == 0).mean() >= 0.9
+    assert np.abs(difference).max() <= 2
 
 
 def test_coefficients_where_the_problem_is_well_conditioned(case):
-    """The curvature of the loss on both supports bounds how far two good points can be apart."""
-    ours, theirs = case.path.coefs, case.glmnet("beta")
+    ours, theirs = case.fine.coefs, case.glmnet("beta")
     columns = (case.problem.X - case.problem.weighted_mean) / case.problem.scale
     columns = columns * np.sqrt(case.problem.weights)[:, None]
     compared = 0
     for k, lambda_ in enumerate(case.lambdas):
         used = (ours[:, k] != 0) | (theirs[:, k] != 0)
-        if not used.any():
-            continue
         _, l2 = naive.strengths(case.problem, lambda_)
         hessian = columns[:, used].T @ columns[:, used] + np.diag(l2[used])
-        if np.linalg.cond(hessian) > 1e3:
+        if not used.any() or np.linalg.cond(hessian) > 1e3:
             continue
         compared += 1
         scale = case.problem.scale[used]
         size = np.abs(scale * theirs[used, k]).max()
         difference = np.abs(scale * (ours[used, k] - theirs[used, k])).max()
-        # At the first points size is next to nothing, and glmnet's own stop is what one sees.
-        assert difference <= 1e-4 * size + 1e-6 * np.sqrt(naive.null_objective(case.problem))
+        assert difference <= 1e-4 * size + 1e-7 * np.sqrt(naive.null_objective(case.problem))
     assert compared >= 5

@@ -15,7 +15,7 @@ ROOT = Path(regpath.__file__).parent
 LAYERS = """
 _numba _extras _linear _parts
 result kernels
-_storage _table
+_storage _table _tables
 designs losses penalties
 screening families grid _inputs
 validation
@@ -23,6 +23,7 @@ solvers
 path
 selection diagnostics plot
 datasets sklearn glmnet regpath
+_commands
 cli
 __main__
 """

@@ -80,9 +80,7 @@ def assert_same(estimator, path, tol=1e-6):
 @pytest.mark.parametrize("lambda_", LAMBDAS)
 def test_lasso(options, shape, is_sparse, lambda_):
     estimator = linear_model.Lasso(alpha=lambda_, tol=1e-14, max_iter=100_000)
-    pair = fit_both(
-        estimator, options, shape, is_sparse=is_sparse, l1_ratio=1.0, lambda_=lambda_
-    )
+    pair = fit_both(estimator, options, shape, is_sparse=is_sparse, l1_ratio=1.0, lambda_=lambda_)
     assert_same(*pair)
 
 
@@ -91,12 +89,8 @@ def test_lasso(options, shape, is_sparse, lambda_):
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
 @pytest.mark.parametrize("l1_ratio", [0.1, 0.7])
 def test_elastic_net(options, shape, is_sparse, l1_ratio):
-    estimator = linear_model.ElasticNet(
-        alpha=0.1, l1_ratio=l1_ratio, tol=1e-14, max_iter=100_000
-    )
-    pair = fit_both(
-        estimator, options, shape, is_sparse=is_sparse, l1_ratio=l1_ratio, lambda_=0.1
-    )
+    estimator = linear_model.ElasticNet(alpha=0.1, l1_ratio=l1_ratio, tol=1e-14, max_iter=100_000)
+    pair = fit_both(estimator, options, shape, is_sparse=is_sparse, l1_ratio=l1_ratio, lambda_=0.1)
     assert_same(*pair)
 
 

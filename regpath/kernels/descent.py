@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from regpath._numba import kernel
+from regpath._numba import SPARSE, kernel
 
 __all__ = ["descend", "penalty_value", "working_gradient"]
 
 
-@kernel()
+@kernel(SPARSE)
 def descend(
     design: Any, penalty: Any, squares: Any, b: Any, r: Any, features: Any, epochs: int
 ) -> None:
@@ -28,14 +28,14 @@ def descend(
                 b[k] = new
 
 
-@kernel()
+@kernel(SPARSE)
 def working_gradient(design: Any, r: Any, size: int, g: Any) -> None:
     """Gradient x_k'r of every working column."""
     for k in range(size):
         g[k] = design.dot(k, r)
 
 
-@kernel()
+@kernel(SPARSE)
 def penalty_value(penalty: Any, b: Any, size: int) -> float:
     """Sum of phi_k(b_k)."""
     total = 0.0

@@ -59,7 +59,7 @@ def gather_sparse(
         work.indptr[k + 1] = e
 
 
-@kernel()
+@kernel(SPARSE)
 def working_residual(design: Any, b: Any, size: int, r: Any) -> None:
     """Subtract the columns with non-zero coefficients from r, in place."""
     for k in range(size):

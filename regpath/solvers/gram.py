@@ -18,6 +18,10 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
+# A factor is kept while the ridge term is at least this share of the one it holds.
+STALE = 0.6
+
+
 class Outcome(NamedTuple):
     """How a solve on the working set ended.
 
@@ -116,6 +120,7 @@ class GramCore:
     def adopt(self, gram: Array, products: Array) -> None:
         """Take a complete Gram matrix over all features, without a copy."""
         p = products.size
+        self._n_active = 0
         S = _state(0, min(p, self._rank, 64), min(p, self._rank))
         self._S = S._replace(
             G=gram,
@@ -138,7 +143,7 @@ class GramCore:
             # A surplus of curvature in the factor keeps its steps descents, but makes them short.
             held = S.held[: self._n_active]
             wanted = penalty.l2 * penalty.factor[S.active[: self._n_active]]
-            if np.any(wanted < 0.8 * held):
+            if np.any(wanted < STALE * held):
                 self._factorise(penalty)
         while True:
             code, self._n_active, iterations, gap = quadratic.minimise(

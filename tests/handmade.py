@@ -1,0 +1,41 @@
+"""A path put together by hand, whose every number is known."""
+
+import numpy as np
+
+from regpath import Path, Settings, Status
+
+N_FEATURES, N_LAMBDAS = 6, 5
+DENSE = np.array(
+    [
+        [0.0, 1.0, 2.0, 3.0, 4.0],
+        [0.0, 0.0, -1.0, 0.0, -2.0],
+        [0.0, 0.0, 0.5, 0.25, 0.5],
+        [0.0, 0.0, 0.0, 0.0, 0.0],
+        [0.0, 0.0, 0.0, 1.5, 1.0],
+        [0.0, 0.0, 0.0, 0.0, 7.0],
+    ]
+)  # df: 0, 1, 3, 3, 5
+NAMES = ("age", "sex", "bmi", "map", "tc", "ldl")
+
+
+def make_path(coefs=DENSE, *, lambdas=None, names=None, settings=None, **changes):
+    n_lambdas = coefs.shape[1]
+    numbers = np.linspace(0.0, 1.0, n_lambdas)
+    values = {
+        "lambdas": 2.0 ** -np.arange(n_lambdas) if lambdas is None else np.asarray(lambdas, float),
+        "coef_storage": coefs,
+        "intercepts": 10.0 + np.arange(n_lambdas),
+        "dev_ratio": 0.9 * numbers,
+        "null_deviance": 12.5,
+        "objectives": 1.0 - 0.5 * numbers,
+        "dual_gaps": 1e-8 * numbers,
+        "kkt_violations": 1e-9 * numbers,
+        "n_iters": np.arange(n_lambdas),
+        "passes": numbers,
+        "working_set_sizes": np.arange(n_lambdas),
+        "seconds": 1e-3 * numbers,
+        "statuses": (Status.CONVERGED,) * n_lambdas,
+        "feature_names": names,
+        "settings": settings or Settings(),
+    }
+    return Path(**(values | changes))

@@ -1,0 +1,227 @@
+import io
+import json
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from handmade import DENSE, NAMES, make_path
+
+import regpath
+from regpath import Path, Settings, Status
+
+
+@pytest.fixture(params=["dense", "sparse"])
+def path(request):
+    return make_path(DENSE if request.param == "dense" else sp.csc_array(DENSE), names=NAMES)
+
+
+def assert_same(one, other):
+    for name, value in vars(one).items():
+        second = getattr(other, name)
+        if name == "settings":
+            assert_same(value, second)
+        elif isinstance(value, np.ndarray):
+            assert value.dtype == second.dtype
+            np.testing.assert_array_equal(value, second)
+        elif sp.issparse(value):
+            assert (value != second).nnz == 0
+        else:
+            assert value == second
+
+
+def test_a_saved_path_is_the_same_path(path, tmp_path):
+    path.save(tmp_path / "model.npz")
+    loaded = Path.load(tmp_path / "model.npz")
+    assert_same(path, loaded)
+    assert type(loaded.coef_storage) is type(path.coef_storage)
+
+
+def test_every_setting_and_note_is_kept(tmp_path):
+    settings = Settings(
+        fit_intercept=False,
+        standardize=False,
+        tol=1e-3,
+        penalty_factor=np.array([0.0, 1.0, np.inf, 1.0, 1.0, 1.0]),
+        lower=np.full(6, -np.inf),
+        upper=np.ones(6),
+        sample_weight=np.arange(4.0),
+        offset=np.ones(4),
+    )
+    path = make_path(
+        lambdas=[np.inf, 3.0, 2.0, 1.0, 0.0],
+        settings=settings,
+        l1_ratio=0.25,
+        statuses=tuple(Status)[:5],
+        info={"why": ["Gram"], "passes": np.float64(2.5), "sizes": np.arange(2), "none": None},
+    )
+    path.save(str(tmp_path / "no ending"))  # the name is used as it is
+    loaded = Path.load(str(tmp_path / "no ending"))
+    expected = {"why": ["Gram"], "passes": 2.5, "sizes": [0, 1], "none": None}
+    assert loaded.info == expected
+    assert loaded.statuses == tuple(Status)[:5]
+    assert_same(settings, loaded.settings)
+    assert loaded.l1_ratio == 0.25
+
+
+def test_file_objects_work_and_stay_open(path):
+    stream = io.BytesIO()
+    path.save(stream)
+    stream.seek(0)
+    assert_same(path, Path.load(stream))
+    assert not stream.closed
+
+
+def test_a_fitted_path_survives_the_file(tmp_path):
+    X, y, _, _ = regpath.datasets.load_prostate()
+    path = regpath.lasso_path(X, y, n_lambdas=30)
+    path.save(tmp_path / "model.npz")
+    loaded = Path.load(tmp_path / "model.npz")
+    np.testing.assert_array_equal(loaded.predict(X), path.predict(X))
+    certificate = loaded.certify(X, y)
+    assert certificate.dual_gaps.max() <= 1e-6
+
+
+def test_notes_that_json_cannot_hold_are_refused(tmp_path):
+    with pytest.raises(TypeError, match="info holds a object"):
+        make_path(info={"x": object()}).save(tmp_path / "model.npz")
+
+
+def test_a_missing_file_is_an_os_error(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        Path.load(tmp_path / "nothing.npz")
+
+
+def content(coefs=DENSE):
+    """The members of a saved path, to be altered."""
+    stream = io.BytesIO()
+    make_path(coefs).save(stream)
+    stream.seek(0)
+    with np.load(stream) as archive:
+        return dict(archive)
+
+
+def packed(arrays, **changes):
+    stream = io.BytesIO()
+    np.savez(stream, **{k: v for k, v in (arrays | changes).items() if v is not None})
+    return stream.getvalue()
+
+
+def with_metadata(**changes):
+    arrays = content()
+    metadata = json.loads(arrays["metadata"].tobytes()) | changes
+    return packed(arrays, metadata=np.frombuffer(json.dumps(metadata).encode(), dtype=np.uint8))
+
+
+def raw(text):
+    return packed(content(), metadata=np.frombuffer(text, dtype=np.uint8))
+
+
+def with_member(name, data):
+    stream = io.BytesIO(packed(content(), **{name: None}))
+    with zipfile.ZipFile(stream, "a") as archive:
+        archive.writestr(f"{name}.npy", data)
+    return stream.getvalue()
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.lib.format.write_array(stream, array, allow_pickle=True)
+    return stream.getvalue()
+
+
+def huge_header():
+    header = b"{'descr': '<f8', 'fortran_order': False, 'shape': (%d,), }" % 10**15
+    header += b" " * (118 - len(header) - 1) + b"\n"
+    return b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header
+
+
+class Bomb:
+    def __reduce__(self):
+        raise AssertionError("unpickled")
+
+
+HOSTILE = {
+    "empty": lambda: b"",
+    "text": lambda: b"lambda,df\n1,2\n",
+    "pickle": lambda: pickle.dumps({"a": 1}),
+    "one array": lambda: npy(np.arange(3.0)),
+    "other npz": lambda: packed({"X": np.zeros(3)}),
+    "other metadata": lambda: packed({"metadata": np.frombuffer(b"{}", dtype=np.uint8)}),
+    "no json": lambda: raw(b"{'a': 1}"),
+    "json list": lambda: raw(b"[1, 2]"),
+    "deep json": lambda: raw(b"[" * 200_000),
+    "not utf-8": lambda: raw(b"\xff\xfe\x00"),
+    "later schema": lambda: with_metadata(schema=2),
+    "no schema": lambda: with_metadata(schema=None),
+    "unknown status": lambda: with_metadata(statuses=["FINE"] * 5),
+    "too few statuses": lambda: with_metadata(statuses=["CONVERGED"]),
+    "family is a number": lambda: with_metadata(family=3),
+    "names are numbers": lambda: with_metadata(feature_names=[1, 2, 3, 4, 5, 6]),
+    "too few names": lambda: with_metadata(feature_names=["a"]),
+    "info is a list": lambda: with_metadata(info=[1]),
+    "l1_ratio is text": lambda: with_metadata(l1_ratio="much"),
+    "no lambdas": lambda: packed(content(), lambdas=None),
+    "no coefs": lambda: packed(content(), coefs=None),
+    "increasing lambdas": lambda: packed(content(), lambdas=np.arange(5.0)),
+    "nan among lambdas": lambda: packed(content(), lambdas=np.array([4, 3, np.nan, 1, 0])),
+    "short": lambda: packed(content(), seconds=np.zeros(4)),
+    "text numbers": lambda: packed(content(), seconds=np.array(list("12345"))),
+    "complex": lambda: packed(content(), seconds=np.zeros(5) + 1j),
+    "pickled array": lambda: with_member("seconds", npy(np.array([Bomb()] * 5, dtype=object)[:0])),
+    "huge header": lambda: with_member("seconds", huge_header()),
+    "half a header": lambda: with_member("seconds", huge_header()[:40]),
+    "index out of range": lambda: packed(
+        content(sp.csc_array(DENSE)), coefs_indices=np.full(12, 10**6, dtype=np.int32)
+    ),
+    "negative index": lambda: packed(
+        content(sp.csc_array(DENSE)), coefs_indices=np.full(12, -1, dtype=np.int32)
+    ),
+    "falling pointers": lambda: packed(
+        content(sp.csc_array(DENSE)), coefs_indptr=np.array([0, 12, 3, 4, 5, 12])
+    ),
+    "float indices": lambda: packed(content(sp.csc_array(DENSE)), coefs_indices=np.zeros(12)),
+    "wrong shape": lambda: packed(content(sp.csc_array(DENSE)), coefs_shape=np.array([6, 50])),
+    "shape of three": lambda: packed(content(sp.csc_array(DENSE)), coefs_shape=np.array([6, 5, 1])),
+}
+
+
+@pytest.mark.parametrize("case", HOSTILE)
+def test_a_file_that_is_no_path_is_one_clear_error(case, tmp_path):
+    file = tmp_path / "model.npz"
+    file.write_bytes(HOSTILE[case]())
+    with pytest.raises(ValueError, match=r"^Path\.load\('.*model\.npz'\): .*\.$") as caught:
+        Path.load(file)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_truncated_file_is_an_error_wherever_it_ends(path):
+    stream = io.BytesIO()
+    path.save(stream)
+    whole = stream.getvalue()
+    for length in range(0, len(whole) - 1, 97):
+        with pytest.raises(ValueError, match=r"^Path\.load"):
+            Path.load(io.BytesIO(whole[:length]))
+
+
+def test_a_flipped_byte_is_either_harmless_or_an_error(path, rng):
+    stream = io.BytesIO()
+    path.save(stream)
+    whole = stream.getvalue()
+    refused = 0
+    for place in rng.integers(len(whole), size=300):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(rng.integers(8))
+        try:
+            loaded = Path.load(io.BytesIO(bytes(damaged)))
+        except ValueError:
+            refused += 1
+        else:
+            np.testing.assert_array_equal(loaded.coefs, path.coefs)
+    assert refused > 100
+
+
+def test_a_later_format_says_so():
+    with pytest.raises(ValueError, match="format 2, this version of regpath reads 1"):
+        Path.load(io.BytesIO(with_metadata(schema=2)))
