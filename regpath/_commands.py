@@ -26,7 +26,7 @@ from regpath._table import HEAD, coef_columns, header, path_columns, table_rows
 from regpath._tables import DataError, Table, read_table, write_csv
 from regpath.result import Path
 
-__all__ = ["app", "run"]
+__all__ = ["INTERRUPTED", "app", "run"]
 
 app = typer.Typer(
     name="regpath",
@@ -50,6 +50,9 @@ Names = Annotated[
     typer.Option(help="Columns to leave out: A,B.", metavar="A,B", show_default=False),
 ]
 
+INTERRUPTED = 130
+"""Exit code of a command that was interrupted."""
+
 OPTIONAL_PACKAGES = ("sklearn", "matplotlib", "narwhals", "pandas", "polars", "pyarrow", "dask")
 """Shown by ``regpath info`` beside the packages that are always there."""
 
@@ -63,6 +66,8 @@ def run(arguments: Sequence[str] | None) -> int:
             prog_name="regpath",
             standalone_mode=False,
         )
+    except typer.Abort:
+        raise KeyboardInterrupt from None
     except Exception as error:
         # Wrong usage. Its class moved between versions of typer; what it can do did not.
         if not hasattr(error, "format_message"):
@@ -71,6 +76,8 @@ def run(arguments: Sequence[str] | None) -> int:
         if message:
             raise DataError(f"{message} (regpath --help lists what there is)") from None
         return 0 if not arguments else 2
+    if code == INTERRUPTED:  # some versions of typer give the exit code instead
+        raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
 
 
@@ -106,8 +113,8 @@ def fit(
     lambda_min_ratio: Annotated[
         float | None,
         typer.Option(
-            help="Smallest lambda relative to the largest. [default: 1e-4, or 1e-2 if there are "
-            "more columns than rows]",
+            help="Smallest lambda relative to the largest. Default: 1e-4, or 1e-2 if there are "
+            "more columns than rows.",
             show_default=False,
         ),
     ] = None,
@@ -165,19 +172,22 @@ def predict(
     data: DataFile,
     lambda_value: Annotated[
         float | None,
-        typer.Option(help="Any value of the path. [default: all of the grid]", show_default=False),
+        typer.Option(
+            help="Any value within the path. Default: all of its grid.", show_default=False
+        ),
     ] = None,
     out: Annotated[
         FilePath | None,
-        typer.Option(metavar="FILE", help="CSV file. [default: print]", show_default=False),
+        typer.Option(metavar="FILE", help="CSV file. Default: print.", show_default=False),
     ] = None,
 ) -> None:
-    """Predict for the rows of DATA; columns are matched by name, in any order."""
+    """Predict for the rows of DATA, whose columns are matched by name, in any order."""
     if not model.is_file():
         raise DataError(f"{model}: there is no such file.")
     path = Path.load(model)
     table = read_table(data, notes=path.info.get("data"))
-    X = table.design(path.feature_labels, role="a feature of the model")
+    # A model that was saved from Python may know no names: then columns go by their order.
+    X = table.design(path.feature_names or table.names, role="features of the model")
     predictions = path.predict(X, lambda_value)
     columns: dict[str, Any] = {"prediction": predictions}
     if predictions.ndim == 2:

@@ -73,7 +73,6 @@ def plot_path(
     """
     if x not in X_LABELS:
         raise ValueError(f"plot_path(x={x!r}): x must be 'lambda', 'l1_norm' or 'dev_ratio'.")
-    own = ax is None
     ax = _new_axes((7.2, 4.6)) if ax is None else ax
     used = np.unique(path.coefs_sparse.indices)
     coefs = path.coefs_sparse.tocsr()[used].toarray()
@@ -86,7 +85,7 @@ def plot_path(
     ax.set_ylabel("coefficient (original scale)")
     _count_on_top(ax, axis.positions, path.n_nonzero)
     names = [_shorten(path.feature_labels[used[j]]) for j in order]
-    _name_ends(ax, coefs[order, -1], names, settle=own)
+    _name_ends(ax, coefs[order, -1], names)
     return ax
 
 
@@ -243,7 +242,7 @@ def _count_on_top(ax: Axes, positions: FloatArray, n_nonzero: npt.NDArray[np.int
     top.spines["right"].set_visible(False)
 
 
-def _name_ends(ax: Axes, values: FloatArray, names: Sequence[str], *, settle: bool) -> None:
+def _name_ends(ax: Axes, values: FloatArray, names: Sequence[str]) -> None:
     """Names beside the right end of the lines, moved apart where they would overlap."""
     size = 9.0
     texts = [
@@ -269,7 +268,7 @@ def _name_ends(ax: Axes, values: FloatArray, names: Sequence[str], *, settle: bo
         for rank, (name, value) in enumerate(zip(names, values, strict=True))
     ]
     figure = ax.get_figure(root=True)
-    if settle and figure is not None:  # the layout decides how tall the axes are
+    if figure is not None and figure.get_layout_engine() is not None:  # decides on the height
         figure.draw_without_rendering()
     low, high = ax.get_ylim()
     height = ax.get_window_extent().height * 72.0 / ax.figure.dpi  # in points

@@ -113,6 +113,20 @@ class TestColumns:
         standardised = regpath.lasso_path(X, y + 5, n_lambdas=8, fit_intercept=False)
         assert not standardised.coefs[2].any()
 
+    @storages
+    def test_constant_columns_and_unequal_weights(self, storage):
+        """Weights of the stored entries sum to one up to rounding: no spread may come of it."""
+        for seed in range(20):
+            rng = np.random.default_rng(seed)
+            X, y = rng.standard_normal((80, 2)), rng.standard_normal(80)
+            X[:, 0] = 0.1
+            path = regpath.lasso_path(
+                storage(X), y, sample_weight=rng.random(80), lambdas=[0.1, 0.0], tol=TOL
+            )
+            assert not path.coefs[0].any()
+            assert path.info["constant_columns"] == [0]
+            assert_certified(path, X, y)
+
     def test_only_constant_columns(self, data):
         _, y = data
         X = np.ones((40, 3))
@@ -158,6 +172,29 @@ class TestColumns:
         X = np.column_stack([X, X + noise * rng.standard_normal(X.shape)])
         path = regpath.lasso_path(X, y, n_lambdas=12, lambda_min_ratio=1e-6)
         assert_certified(path, X, y, tol=1e-6)
+
+    @pytest.mark.parametrize("noise", [1e-2, 1e-3])
+    @ratios
+    def test_nearly_collinear_least_squares(self, rng, l1_ratio, noise):
+        """From a penalised point straight to lambda = 0; nothing of the ridge term may linger."""
+        x, z = rng.standard_normal((2, 80))
+        X, y = np.column_stack([x, x + noise * z]), x + 2 * z + rng.standard_normal(80)
+        path = regpath.fit_path(X, y, l1_ratio=l1_ratio, lambdas=[1.0, 0.0])
+        assert_certified(path, X, y, tol=1e-6)
+
+    def test_no_false_certificate_where_columns_depend_up_to_rounding(self, rng):
+        """What cannot be solved in floating point must not be called converged."""
+        x, z = rng.standard_normal((2, 80))
+        y = x + 2 * z + rng.standard_normal(80)
+        for noise in (1e-6, 1e-7, 1e-8, 1e-9):
+            X = np.column_stack([x, x + noise * z])
+            for l1_ratio in L1_RATIOS.values():
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", ConvergenceWarning)
+                    path = regpath.fit_path(X, y, l1_ratio=l1_ratio, lambdas=[1.0, 0.0], tol=TOL)
+                certified = path.certify(X, y).dual_gaps
+                for gap, status in zip(certified, path.statuses, strict=True):
+                    assert gap <= 2 * TOL or not status.ok
 
     def test_saturated_support(self, rng):
         X, y = rng.standard_normal((20, 200)), rng.standard_normal(20)
@@ -422,7 +459,40 @@ class TestFactorsAndLimits:
         )
         assert (path.coefs >= lower[:, None]).all()
         assert (path.coefs <= upper[:, None]).all()
-        assert ((path.coefs == lower[:, None]) | (path.coefs == upper[:, None])).any()
+        for limit in (lower[:, None], upper[:, None]):
+            at_limit = np.isclose(path.coefs, limit, rtol=1e-13, atol=0)
+            assert at_limit.any()
+            np.testing.assert_array_equal(path.coefs[at_limit], (path.coefs * 0 + limit)[at_limit])
+        assert_certified(path, X, y)
+
+    @ratios
+    @pytest.mark.parametrize("lambdas", [[10.0, 1.0, 0.1], [1.0, 0.0]])
+    def test_limits_of_more_features_than_start_in_the_working_set(self, l1_ratio, lambdas):
+        for seed in range(5):
+            rng = np.random.default_rng(seed)
+            X, y = rng.standard_normal((12, 300)), rng.standard_normal(12)
+            limits = rng.choice([0, 0.01, np.inf], (2, 300))
+            path = regpath.fit_path(
+                X, y, l1_ratio=l1_ratio, lower=-limits[0], upper=limits[1], lambdas=lambdas
+            )
+            assert_certified(path, X, y, tol=1e-6)
+
+    @ratios
+    @pytest.mark.parametrize("shape", [(60, 8), (20, 40)])
+    def test_unpenalised_features_of_different_scale(self, rng, l1_ratio, shape):
+        X = rng.standard_normal(shape)
+        X[:, 0], X[:, 1] = 1e-8 * X[:, 0], 1e8 * X[:, 1]
+        y = 1e8 * X[:, 0] + X[:, 2] + rng.standard_normal(shape[0])
+        factors = np.r_[0.0, 0.0, np.ones(shape[1] - 2)]
+        path = regpath.fit_path(
+            X,
+            y,
+            l1_ratio=l1_ratio,
+            penalty_factor=factors,
+            standardize=False,
+            tol=TOL,
+            lambdas=[1.0, 0.1],
+        )
         assert_certified(path, X, y)
 
     def test_nonnegative_with_all_gradients_negative(self, data):

@@ -38,6 +38,10 @@ NULL = 0.5
 INNER_SHARE = 0.3
 # With more candidates than this share of the columns, a full pass is cheaper than single products.
 FULL_PASS_SHARE = 0.1
+# Operations of one epoch of descent an entry, weighed against those on a Gram matrix.
+SPARSE_SWEEP_COST = 7.5
+# Working-set size from which descent on sparse columns is tried.
+FIRST_TRIAL = 300
 # Iterations between two looks at the clock.
 CHUNK = 200
 
@@ -149,6 +153,7 @@ class ActiveSetSolver:
         self._references.add(g.response, g.product)
         self._local = self._penalty.at(self.working)
         self._gram_limit = self._largest_gram()
+        self._next_trial: float = math.inf if isinstance(g.design, Dense) else FIRST_TRIAL
         if self._whole_gram_pays(0):
             self._admit(self._candidates)
         else:
@@ -225,7 +230,7 @@ class ActiveSetSolver:
         size = self.working.size + features.size
         in_gram = self.core is self._gram and size <= self._gram_limit
         if self.core is self._gram and not in_gram:
-            self._leave_gram()
+            self._leave_gram(self._residual_core(), "their Gram matrix is too large")
         self.working = np.concatenate([self.working, features])
         self._inside[features] = True
         self._local = self._penalty.at(self.working)
@@ -248,12 +253,13 @@ class ActiveSetSolver:
         self._gram.start_at(coefs[self.working])
         self.geometry.passes += 1.0
 
-    def _leave_gram(self) -> None:
-        self.why.append(
-            f"residual form beyond {self._gram_limit} working features: their Gram matrix is too large"
-        )
+    def _residual_core(self) -> ResidualCore:
         core = ResidualCore(self._columns, self.geometry.norm[self.working] ** 2)
-        core.start_at(self._gram.coefs)
+        core.start_at(self.core.coefs)
+        return core
+
+    def _leave_gram(self, core: ResidualCore, why: str) -> None:
+        self.why.append(f"residual form beyond {self.working.size} working features: {why}")
         self.core = core
         self._gram = GramCore(self._yy, 0)
 
@@ -262,6 +268,8 @@ class ActiveSetSolver:
     def _solve(self, budget: int) -> Outcome:
         """Solve on the working set, looking at the clock now and then."""
         target, done = INNER_SHARE * self.tol * NULL, 0
+        if self.core is self._gram and self.working.size >= self._next_trial:
+            self._try_residual_form(target)
         while True:
             if time.monotonic() > self.deadline:
                 raise OutOfTimeError
@@ -269,6 +277,22 @@ class ActiveSetSolver:
             done += outcome.iterations
             if outcome.code != quadratic.EXHAUSTED or done >= budget:
                 return outcome._replace(iterations=done)
+
+    def _try_residual_form(self, target: float) -> None:
+        """Descend on sparse columns for as long as the Gram form would take; stay if that was enough.
+
+        Which form is cheaper depends on the correlation of the columns, which nothing but a trial
+        tells. Counts of operations decide, not clocks, so that a path is reproducible.
+        """
+        active = np.count_nonzero(self.core.coefs)
+        gram_cost = 3 * active * (self.working.size + 2 * active)
+        epochs = int(gram_cost / (SPARSE_SWEEP_COST * max(self._columns.entries, 1)))
+        if epochs < ResidualCore.ROUND:
+            return
+        self._next_trial = 2 * self.working.size
+        trial = self._residual_core()
+        if trial.solve(self._local, target, epochs).code == quadratic.CONVERGED:
+            self._leave_gram(trial, "descent on such sparse columns is cheaper than their Gram matrix")
 
     # -- certify -------------------------------------------------------------------------------
 

@@ -18,10 +18,8 @@ __all__ = ["ResidualCore"]
 
 Array = NDArray[np.float64]
 
-# Points that one extrapolation combines (Bertrand and Massias 2021, Anderson acceleration).
+# Epochs over the support that one extrapolation combines (Bertrand and Massias 2021).
 MEMORY = 5
-# Epochs over the support for one over the whole working set.
-INNER_EPOCHS = 5
 
 
 class ResidualCore:
@@ -33,6 +31,9 @@ class ResidualCore:
     squares : ndarray
         Squared lengths of the columns.
     """
+
+    # Epochs between two looks at the gap.
+    ROUND = 1 + MEMORY
 
     def __init__(self, columns: Working, squares: Array) -> None:
         self._columns = columns
@@ -69,9 +70,9 @@ class ResidualCore:
         everything = np.arange(self.size)
         best, patience, gap, done = np.inf, 0, np.inf, 0
         while done < budget:
-            self._epochs(penalty, everything, 1)
             self._accelerate(penalty, np.flatnonzero(self.coefs))
-            done += 1 + INNER_EPOCHS
+            self._epochs(penalty, everything, 1)
+            done += self.ROUND
             self._refresh()
             gap = self._gap(penalty)
             if gap <= target:

@@ -31,6 +31,10 @@ class Working(Protocol):
     def design(self) -> Dense | Centred:
         """The columns, for kernels."""
 
+    @property
+    def entries(self) -> int:
+        """Stored entries: the cost of one sweep."""
+
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
 
@@ -69,6 +73,11 @@ class DenseWorking:
         columns = self._columns[: self.size]
         columns.flags.writeable = False
         return Dense(columns)
+
+    @property
+    def entries(self) -> int:
+        """Stored entries: the cost of one sweep."""
+        return self.size * self._geometry.n
 
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
@@ -119,6 +128,11 @@ class SparseWorking:
     def design(self) -> Centred:
         """The columns, for kernels."""
         return Centred(self._data, self._indices, self._indptr, self._centre)
+
+    @property
+    def entries(self) -> int:
+        """Stored entries: the cost of one sweep."""
+        return int(self._indptr[self.size])
 
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
