@@ -31,7 +31,6 @@ __all__ = ["INTERRUPTED", "app", "run"]
 app = typer.Typer(
     name="regpath",
     help="Certified regularization paths: lasso, elastic net and ridge.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -45,9 +44,37 @@ DataFile = Annotated[
         show_default=False,
     ),
 ]
-Names = Annotated[
+Target = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Column to explain (.npz: an array, default y; .npy: a column number; "
+        "svmlight: the label).",
+        show_default=False,
+    ),
+]
+MinRatio = Annotated[
+    float | None,
+    typer.Option(
+        help="Smallest lambda relative to the largest. Default: 1e-4, or 1e-2 if there are "
+        "more columns than rows.",
+        show_default=False,
+    ),
+]
+Weights = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of weights.", show_default=False)
+]
+Exclude = Annotated[
     list[str] | None,
     typer.Option(help="Columns to leave out: A,B.", metavar="A,B", show_default=False),
+]
+Directory = Annotated[
+    FilePath | None,
+    typer.Option(
+        metavar="DIR",
+        help="Write coefs.csv, path.csv, path.png and model.npz there.",
+        show_default=False,
+    ),
 ]
 
 INTERRUPTED = 130
@@ -72,10 +99,8 @@ def run(arguments: Sequence[str] | None) -> int:
         # Wrong usage. Its class moved between versions of typer; what it can do did not.
         if not hasattr(error, "format_message"):
             raise
-        message = error.format_message()
-        if message:
-            raise DataError(f"{message} (regpath --help lists what there is)") from None
-        return 0 if not arguments else 2
+        message = f"{error.format_message()} (regpath --help lists what there is)"
+        raise DataError(message) from None
     if code == INTERRUPTED:  # some versions of typer give the exit code instead
         raise KeyboardInterrupt
     return code if isinstance(code, int) else 0
@@ -93,46 +118,25 @@ def _start(
 
         typer.echo(f"regpath {__version__}")
         raise typer.Exit
+    if context.invoked_subcommand is None:
+        text = context.get_help()  # empty where typer has already printed it in colour
+        typer.echo(text, nl=bool(text))
 
 
 @app.command()
 def fit(
     data: DataFile,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Column to explain (.npz: an array, default y; .npy: a column number; "
-            "svmlight: the label).",
-            show_default=False,
-        ),
-    ] = None,
+    target: Target = None,
     family: Annotated[str, typer.Option(help="Distribution of the target.")] = "gaussian",
     l1_ratio: Annotated[float, typer.Option(help="1: lasso, 0: ridge, between: both.")] = 1.0,
     n_lambdas: Annotated[int, typer.Option(help="Number of points of the path.")] = 100,
-    lambda_min_ratio: Annotated[
-        float | None,
-        typer.Option(
-            help="Smallest lambda relative to the largest. Default: 1e-4, or 1e-2 if there are "
-            "more columns than rows.",
-            show_default=False,
-        ),
-    ] = None,
+    lambda_min_ratio: MinRatio = None,
     intercept: Annotated[bool, typer.Option(help="Fit an intercept.")] = True,
     standardize: Annotated[bool, typer.Option(help="Penalise on standardized columns.")] = True,
-    weights: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Column of weights.", show_default=False)
-    ] = None,
-    exclude: Names = None,
+    weights: Weights = None,
+    exclude: Exclude = None,
     tol: Annotated[float, typer.Option(help="Bound on the relative dual gap.")] = 1e-6,
-    out: Annotated[
-        FilePath | None,
-        typer.Option(
-            metavar="DIR",
-            help="Write coefs.csv, path.csv, path.png and model.npz there.",
-            show_default=False,
-        ),
-    ] = None,
+    out: Directory = None,
 ) -> None:
     """Fit a regularization path and print its table."""
     from regpath import fit_path

@@ -96,11 +96,15 @@ class Csc(NamedTuple):
             t = roots[np.uint64(indices[e])] * (data[e] - mean)
             variance += t * t
         # The zeros that are not stored deviate from the mean as well.
-        return mean, variance + max(1.0 - stored, 0.0) * mean * mean
+        full = self.indptr[j + 1] - self.indptr[j] == self.n_rows
+        rest = 0.0 if full else max(1.0 - stored, 0.0)
+        return mean, variance + rest * mean * mean
 
 
 class Centred(NamedTuple):
     """Scaled sparse columns minus a multiple of one dense vector c of unit length.
+
+    Columns without zeros are stored centred, with a multiple of 0.
 
     Column j stands for x_j - centre_j c. A vector r stands for r[:n] + r[n] c, with c'(r[:n] + r[n] c) = 0
     kept by construction, so that (x_j - centre_j c)'r = x_j'r[:n] + r[n] centre_j.

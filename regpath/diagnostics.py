@@ -45,6 +45,7 @@ CONSTANT = 8 * float(np.finfo(np.float64).eps)
 """Relative standard deviation up to which y counts as constant: the rounding of its mean."""
 
 CONE_ROUNDS = 100
+RIDGE_STEPS = 50
 WEAK = 1e-12
 """Share of the null model's largest gradient below which a penalty is close to none."""
 
@@ -226,6 +227,11 @@ class _Penalty:
         z = np.copysign(np.where(excess > 0, excess / self.l2, 0), t)
         return np.clip(z, self.lower, self.upper)
 
+    def columns(self, index: Index) -> _Penalty:
+        """Restrict to some of the lambdas."""
+        l1, l2 = self.l1[:, index], self.l2[:, index]
+        return _Penalty(l1, l2, self.lower, self.upper, self.kept)
+
     def rows(self, index: Index) -> _Penalty:
         """Restrict to some of the features."""
         l1, l2, lower, upper, kept = self.l1, self.l2, self.lower, self.upper, self.kept
@@ -311,8 +317,24 @@ def _smallest_gap(
     problem: _Problem, penalty: _Penalty, b: Array, residual: Array, gradient: Array
 ) -> Array:
     """Smallest absolute gap over u = s (projected residual), without the intercept's part."""
-    w = problem.weights[:, None]
     u, t = _dual_point(problem, penalty, b, residual, gradient)
+    best = _gap_along(problem, penalty, b, residual, u, t)
+    open_ended = np.isinf(penalty.lower) & np.isinf(penalty.upper)
+    ridge = not penalty.l1.any() and bool(open_ended[penalty.kept].all())
+    todo = np.flatnonzero(ridge & (best > 0.1 * problem.tol * problem.null_objective))
+    if todo.size:
+        part = penalty.columns(todo)
+        refined = _refine_ridge(problem, part, b[:, todo], u[:, todo], t[:, todo])
+        again = _gap_along(problem, part, b[:, todo], residual[:, todo], *refined)
+        best[todo] = np.fmin(best[todo], again)
+    return best
+
+
+def _gap_along(
+    problem: _Problem, penalty: _Penalty, b: Array, residual: Array, u: Array, t: Array
+) -> Array:
+    """Smallest absolute gap over the multiples s u of a dual direction, with t = X~' W u."""
+    w = problem.weights[:, None]
     # Products are known up to rounding. Within it, what keeps one from being optimal counts at the
     # coefficient the feature has: F_j would blow it up without bound as the penalty goes to 0.
     excess = penalty.excess(b, t)
@@ -332,6 +354,36 @@ def _smallest_gap(
     middle = _stationary_scale(penalty, b, t, (w * residual * u).sum(axis=0), w * u * u, top)
     candidates = (np.minimum(top, 1.0), np.zeros_like(top), middle)
     return np.asarray(np.fmin.reduce([gap(s) for s in candidates]))
+
+
+def _refine_ridge(
+    problem: _Problem, penalty: _Penalty, b: Array, u: Array, t: Array
+) -> tuple[Array, Array]:
+    """Improve the dual point of a ridge problem by conjugate gradients.
+
+    Where lambda is small next to the columns, the residual of a good b is no good dual point. The
+    gap at u + d is <d, d>_w / 2 + sum_j (t_j - l2_j b_j + x~_j' W d)^2 / (2 l2_j).
+    """
+    w = problem.weights[:, None]
+    penalised = penalty.l2 > 0
+    inverse = np.where(penalised, 1 / np.where(penalised, penalty.l2, 1), 0)
+
+    def project(v: Array) -> Array:
+        return problem.project_out(~penalised.any(axis=1) & penalty.kept, v)
+
+    left = -project(problem.design.times_scaled(inverse * (t - penalty.l2 * b)))
+    search, square = left, (w * left**2).sum(axis=0)
+    for _ in range(RIDGE_STEPS):
+        products = _masked(problem.design.correlate(search), penalty.kept)
+        image = search + project(problem.design.times_scaled(inverse * products))
+        energy = (w * search * image).sum(axis=0)
+        step = np.where(energy > 0, square / energy, 0)
+        u = u + step * search
+        left = left - step * image
+        previous, square = square, (w * left**2).sum(axis=0)
+        search = left + np.where(previous > 0, square / previous, 0) * search
+    u = project(u)
+    return u, _masked(problem.design.correlate(u), penalty.kept)
 
 
 def _stationary_scale(
@@ -410,6 +462,7 @@ class _Problem:
     kept: NDArray[np.bool_]
     null_objective: float
     null_gradient: float
+    tol: float
     bases: dict[bytes, Array]
 
     def rounding(self, residual: Array) -> Array:
@@ -518,6 +571,7 @@ def _read_problem(path: Path, X: Any, y: Any, sample_weight: Any, offset: Any) -
         kept=kept,
         null_objective=0.5 * float((weights * centred**2).sum()),
         null_gradient=float(null_gradient),
+        tol=settings.tol,
         bases={},
     )
 

@@ -23,7 +23,7 @@ from regpath.penalties import ElasticNet
 from regpath.result import Path
 from regpath.solvers.gaussian import ActiveSetSolver, OutOfTimeError, SolvedPoint
 from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
-from regpath.solvers.spectral import SpectralSolver, spectral_pays
+from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import (
     Options,
     Problem,
@@ -365,17 +365,24 @@ class Solver(Protocol):
 
 def _solver(problem: Problem, geometry: Geometry, options: Options) -> Solver:
     """Choose the solver; it keeps the reason in ``why``."""
+    lower, upper = working_limits(problem, geometry)
+    if options.l1_ratio == 0.0 and np.all(np.isinf(lower)) and np.all(np.isinf(upper)):
+        return SpectralSolver(geometry, problem.penalty_factor, options.tol)
+    return ActiveSetSolver(
+        geometry,
+        problem.penalty_factor,
+        lower,
+        upper,
+        options.l1_ratio,
+        options.tol,
+        options.max_iter,
+    )
+
+
+def working_limits(problem: Problem, geometry: Geometry) -> tuple[Array, Array]:
+    """Limits of the working coefficients."""
     to_working = geometry.scale / geometry.response_scale
-    shared = {
-        "geometry": geometry,
-        "factor": problem.penalty_factor,
-        "lower": problem.lower * to_working,
-        "upper": problem.upper * to_working,
-        "tol": options.tol,
-    }
-    if options.l1_ratio == 0.0 and spectral_pays(geometry, shared["lower"], shared["upper"]):
-        return SpectralSolver(**{k: v for k, v in shared.items() if k not in ("lower", "upper")})
-    return ActiveSetSolver(**shared, l1_ratio=options.l1_ratio, max_iter=options.max_iter)
+    return problem.lower * to_working, problem.upper * to_working
 
 
 def _follow(solver: Solver, record: _Record, options: Options) -> None:
@@ -446,12 +453,7 @@ class _Record:
     def path(self, problem: Problem, options: Options, family: str, why: list[str]) -> Path:
         """The finished path, in the user's units."""
         g, points = self._geometry, self.points
-        to_user = g.response_scale / g.scale
-        columns = [
-            # The change of units may round a coefficient past its limit.
-            (j, np.clip(b * to_user[j], problem.lower[j], problem.upper[j]))
-            for j, b in ((p.features, p.coefs) for p in points)
-        ]
+        columns = [(p.features, self._user_coefs(p, problem)) for p in points]
         shifts = np.array([float(g.mean[j] @ b) for j, b in columns])
         lambdas = self.lambdas[: len(points)]
         null = 0.5 * g.response_scale**2 * float(g.response @ g.response)
@@ -480,6 +482,15 @@ class _Record:
             ),
             info=self._info(problem, why),
         )
+
+    def _user_coefs(self, point: SolvedPoint, problem: Problem) -> Array:
+        """Coefficients in the user's units; one at its limit is the limit, to the last bit."""
+        j, g = point.features, self._geometry
+        lower, upper = working_limits(problem, g)
+        b = np.clip(point.coefs * (g.response_scale / g.scale[j]), problem.lower[j], problem.upper[j])
+        b = np.where(point.coefs >= upper[j], problem.upper[j], b)
+        at_limit: Array = np.where(point.coefs <= lower[j], problem.lower[j], b)
+        return at_limit
 
     def _dev_ratio(self, point: SolvedPoint) -> float:
         return min(max(point.explained, 0.0), 1.0)

@@ -43,8 +43,7 @@ class Path:
 
     Attributes
     ----------
-    lambdas : ndarray of shape (L,)
-        Decreasing.
+    lambdas : ndarray of shape (L,), decreasing
     coef_storage : ndarray or csc_array of shape (p, L)
         The coefficients as they are kept; read `coefs` or `coefs_sparse` instead.
     intercepts : ndarray of shape (L,)
@@ -161,7 +160,7 @@ class Path:
             grid, which is exact at the points of the grid. True solves the problem at `lambda_`,
             which may then lie outside of the grid.
         X, y : array, optional
-            The data of the fit; needed, and used, for ``exact=True`` only.
+            The data of the fit, used for ``exact=True`` only.
 
         Returns
         -------
@@ -287,8 +286,7 @@ class Path:
             The mean of the response, the linear predictor, or the most probable class
             (classification families only).
         offset : array of shape (n,), optional
-            Added to the linear predictor. Required if the path was fitted with an offset, unless
-            the class is asked for.
+            Added to the linear predictor. Required if the path was fitted with an offset.
 
         Returns
         -------
@@ -297,8 +295,7 @@ class Path:
         Raises
         ------
         ValueError
-            If X has the wrong columns or values that are not finite, if `lambda_` lies outside
-            of the grid, or if the offset is missing or has the wrong shape.
+            If X, `lambda_` or the offset do not fit the path, or hold values that are not finite.
         TypeError
             If X is not numeric.
 

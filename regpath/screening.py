@@ -2,7 +2,7 @@
 
 Gradients are linear in the residual. If r = sum_i c_i r_i + d and the gradients of the r_i are known,
 
-    |x_j'r - sum_i c_i x_j'r_i| <= |x_j| |d|        (Cauchy-Schwarz),
+    |x_j'r - sum_i c_i x_j'r_i| <= |x_j| |d|        (Cauchy-Schwarz, with |x_j| = 1),
 
 so one matrix-vector product of height m replaces a pass over X wherever the bound stays below the
 threshold of the penalty. Rounding is part of the bound.
@@ -27,11 +27,14 @@ class Estimate(NamedTuple):
     ----------
     gradient : ndarray of shape (p,)
     error : float
-        The gradient of feature j is off by at most ``norm_j * error``.
+        The gradient of a column of unit length is off by at most this much,
+    magnitude : float
+        and by the rounding of dot products with vectors of this length in all.
     """
 
     gradient: Array
     error: float
+    magnitude: float
 
 
 class References:
@@ -43,17 +46,14 @@ class References:
         Length of residuals and of gradients.
     capacity : int
         How many are kept; the oldest makes place for the newest.
-    rounding : float
-        Relative error of a computed dot product with a unit vector.
     """
 
-    def __init__(self, n: int, p: int, capacity: int, rounding: float) -> None:
+    def __init__(self, n: int, p: int, capacity: int) -> None:
         self._residuals = np.empty((capacity, n))
         self._gradients = np.empty((capacity, p))
         self._products = np.empty((capacity, capacity))
         self._count = 0
         self._next = 0
-        self._rounding = rounding
 
     def add(self, residual: Array, gradient: Array) -> None:
         """Keep a residual and its exact gradient."""
@@ -75,9 +75,11 @@ class References:
         weights += inverse @ (known @ rest)  # one refinement recovers the digits lost in the products
         rest = residual - weights @ known
         lengths = np.sqrt(np.diagonal(self._products)[: self._count])
-        size = float(np.linalg.norm(residual) + np.abs(weights) @ lengths)
-        error = float(np.linalg.norm(rest)) + self._rounding * size
-        return Estimate(weights @ self._gradients[: self._count], error)
+        return Estimate(
+            gradient=weights @ self._gradients[: self._count],
+            error=float(np.linalg.norm(rest)),
+            magnitude=float(np.linalg.norm(residual) + np.abs(weights) @ lengths),
+        )
 
 
 def _pseudo_inverse(products: Array) -> Array:

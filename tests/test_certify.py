@@ -137,6 +137,25 @@ def test_gap_is_as_tight_as_a_search_over_the_scale(data, rng, name):
         assert found <= searched * 1.05 + 1e-12
 
 
+@pytest.mark.parametrize("free", [False, True])
+def test_gap_of_ridge_is_tight_at_small_lambda(rng, free):
+    """Where b nearly interpolates, the residual is a poor dual point; the best one is close by."""
+    X, y = rng.standard_normal((12, 80)), rng.standard_normal(12)
+    options = {"l1_ratio": 0.0, "penalty_factor": np.r_[0.0 if free else 1.0, np.ones(79)]}
+    problem = naive.make_problem(X, y, **options)
+    lambdas = np.array([1e-2, 1e-4, 1e-6])
+    points = [naive.ridge(problem, lambda_) for lambda_ in lambdas]
+    coefs = np.column_stack([coef for _, coef in points])
+    best = make_path(coefs, np.array([b0 for b0, _ in points]), lambdas, **options)
+    coefs = coefs + 1e-5 * rng.standard_normal(coefs.shape)
+    intercepts = np.array([naive.best_intercept(problem, coef) for coef in coefs.T])
+    worse = make_path(coefs, intercepts, lambdas, tol=1e-14, **options)
+    excess = certify(worse, X, y).objectives - certify(best, X, y).objectives
+    gaps = certify(worse, X, y).dual_gaps * certify(best, X, y).null_objective
+    assert (gaps >= excess * (1 - 1e-6)).all()
+    np.testing.assert_allclose(gaps, excess, rtol=1e-3)
+
+
 def test_suboptimal_intercept_counts_half_its_square(data):
     _, path = naive_path(*data)
     shifted = dataclasses.replace(path, intercepts=path.intercepts + 0.01)

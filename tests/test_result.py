@@ -309,7 +309,7 @@ def bad_rows(X):
             ValueError,
             "several columns 'age'",
         ),
-        "text column": (frame.assign(sex="f"), TypeError, "'sex' is not numeric"),
+        "text column": (frame.assign(sex="1"), TypeError, "'sex' is not numeric"),
         "polars null": (
             pl.DataFrame(X, schema=list(NAMES)).with_columns(bmi=None),
             ValueError,

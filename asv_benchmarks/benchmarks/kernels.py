@@ -31,7 +31,7 @@ def best_time(function: Callable[[], object]) -> float:
 
 def rate(function: Callable[[], object], n_bytes: int) -> float:
     """GB/s of a function that touches this many bytes."""
-    return n_bytes / best_time(function) / 1e9
+    return round(n_bytes / best_time(function) / 1e9, 1)
 
 
 class Limits:
@@ -44,7 +44,7 @@ class Limits:
 
     def track_dgemm(self) -> float:
         A, n = np.ones((2000, 2000)), 2000
-        return 2 * n**3 / best_time(lambda: A @ A) / 1e9
+        return round(2 * n**3 / best_time(lambda: A @ A) / 1e9, 1)
 
     track_copy.unit = "GB/s"
     track_dgemm.unit = "GFLOP/s"

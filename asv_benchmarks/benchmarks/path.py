@@ -74,8 +74,8 @@ class Work:
         X, y, options = problem(case)
         path = fit_path(X, y, tol=tol, **options)
         return {
-            "worst_gap": float(path.dual_gaps.max()),
-            "passes": float(path.passes.sum()),
+            "worst_gap": float(f"{path.dual_gaps.max():.2e}"),
+            "passes": round(float(path.passes.sum()), 2),
             "iterations": float(path.n_iters.sum()),
             "misses": float(sum(not status.ok for status in path.statuses)),
         }

@@ -70,6 +70,7 @@ def problem(case: str) -> Problem:
             options["lambda_min_ratio"] = 1e-3
         case "sparse" | "ridge-sparse":
             X, informative, snr = zipf(rng, 5_000, 50_000), 50, 3.0
+            options["lambda_min_ratio"] = 3e-2
         case _:
             raise ValueError(f"no problem is called {case!r}")
     if case == "enet":

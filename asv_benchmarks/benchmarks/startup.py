@@ -29,7 +29,7 @@ def seconds(statement: str, cache: str, before: str = "") -> float:
         text=True,
         check=True,
     )
-    return float(done.stdout.split()[-1])
+    return round(float(done.stdout.split()[-1]), 3)
 
 
 class Import:

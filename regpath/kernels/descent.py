@@ -11,18 +11,17 @@ __all__ = ["descend", "penalty_value", "working_gradient"]
 
 @kernel(SPARSE)
 def descend(
-    design: Any, penalty: Any, squares: Any, b: Any, r: Any, features: Any, epochs: int
+    design: Any, penalty: Any, b: Any, r: Any, features: Any, epochs: int
 ) -> None:
-    """Cyclic coordinate descent over a list of features; keeps r the residual of b.
+    """Cyclic coordinate descent over a list of columns of unit length; keeps r the residual of b.
 
-    ``squares`` holds x_k'x_k. Reference: Friedman, Hastie and Tibshirani (2010), section 2.1.
+    Reference: Friedman, Hastie and Tibshirani (2010), section 2.1.
     """
     for _ in range(epochs):
         for i in range(features.size):
             k = features[i]
-            a = squares[k]
             old = b[k]
-            new = penalty.prox(k, design.dot(k, r) + a * old, a)
+            new = penalty.prox(k, design.dot(k, r) + old, 1.0)
             if new != old:
                 design.axpy(k, old - new, r)
                 b[k] = new

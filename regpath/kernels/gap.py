@@ -8,80 +8,65 @@ are never negative (Fenchel-Young inequality), so nothing cancels:
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from regpath._numba import kernel
 
-__all__ = ["dual_gap", "outside_terms", "worst_violation"]
+__all__ = ["dual_gap", "worst_violation"]
 
 
 @kernel()
-def _gap_at(penalty: Any, g: Any, b: Any, size: int, rr: float, s: float) -> float:
+def _gap_at(
+    penalty: Any, g: Any, b: Any, size: int, outside: Any, g_outside: Any, rr: float, s: float
+) -> float:
     total = 0.5 * (1.0 - s) * (1.0 - s) * rr
     for k in range(size):
         t = s * g[k]
-        total += max(penalty.value(k, b[k]) + penalty.conjugate(k, t, b[k]) - t * b[k], 0.0)
+        total += max(penalty.value(k, b[k]) + penalty.conjugate(k, t) - t * b[k], 0.0)
+    for k in range(g_outside.size):
+        total += outside.conjugate(k, s * g_outside[k])
     return total
 
 
 @kernel()
-def _shrinkage(penalty: Any, g: float, k: int) -> float:
-    """Largest s <= 1 with s |g| <= threshold; 1 where the feature has no threshold."""
-    threshold = penalty.threshold(k)
-    return threshold / abs(g) if abs(g) > threshold > 0.0 else 1.0
+def _shrinkage(penalty: Any, g: Any, size: int) -> float:
+    """Largest s <= 1 with s |g_k| <= threshold wherever there is a threshold."""
+    shrunk = 1.0
+    for k in range(size):
+        threshold = penalty.threshold(k)
+        if abs(g[k]) > threshold > 0.0:
+            shrunk = min(shrunk, threshold / abs(g[k]))
+    return shrunk
 
 
 @kernel()
 def dual_gap(
-    penalty: Any,
-    g: Any,
-    b: Any,
-    size: int,
-    rr: float,
-    outside_scale: float,
-    outside_excess: float,
+    penalty: Any, g: Any, b: Any, size: int, outside: Any, g_outside: Any, rr: float
 ) -> float:
-    """Duality gap of a working set, with what the features outside of it add.
+    """Duality gap at the best of three dual points: s = 1, the largest s within all thresholds, 0.
 
     Parameters
     ----------
-    g, b : ndarray
-        Gradients and coefficients; the first ``size`` entries count.
+    penalty, g, b, size
+        Penalty, gradients and coefficients of the working set; the first ``size`` entries count.
+    outside, g_outside
+        Penalty and gradients of the features that have coefficient 0 and violate optimality.
     rr : float
         Squared norm of the residual.
-    outside_scale, outside_excess : float
-        From `outside_terms`: the dual scaling at which the outside features add nothing, and what
-        they add without scaling.
     """
-    shrunk, needed = outside_scale, 1.0
-    for k in range(size):
-        s = _shrinkage(penalty, g[k], k)
-        shrunk = min(shrunk, s)
-        if not penalty.bounded(k, g[k]):
-            needed = min(needed, s)
-    best = _gap_at(penalty, g, b, size, rr, shrunk)
-    if needed > shrunk and outside_excess < math.inf:
-        best = min(best, _gap_at(penalty, g, b, size, rr, needed) + outside_excess)
+    shrunk = min(_shrinkage(penalty, g, size), _shrinkage(outside, g_outside, g_outside.size))
+    best = _gap_at(penalty, g, b, size, outside, g_outside, rr, 1.0)
+    if shrunk < 1.0:
+        best = min(best, _gap_at(penalty, g, b, size, outside, g_outside, rr, shrunk))
     if best > 0.4 * rr:
-        best = min(best, _gap_at(penalty, g, b, size, rr, 0.0))
+        best = min(best, _gap_at(penalty, g, b, size, outside, g_outside, rr, 0.0))
     return best
 
 
 @kernel()
-def outside_terms(penalty: Any, g: Any, size: int) -> tuple[float, float]:
-    """What features with coefficient 0 ask of the dual point: a scaling, or else an excess."""
-    shrunk, excess = 1.0, 0.0
-    for k in range(size):
-        shrunk = min(shrunk, _shrinkage(penalty, g[k], k))
-        excess += penalty.conjugate(k, g[k], 0.0)
-    return shrunk, excess
-
-
-@kernel()
-def worst_violation(penalty: Any, g: Any, b: Any, size: int) -> float:
-    """Largest distance of a gradient from the subdifferential of the penalty."""
+def worst_violation(penalty: Any, g: Any, b: Any, size: int, unit: Any) -> float:
+    """Largest distance of a gradient from the subdifferential of the penalty, times its unit."""
     worst = 0.0
     for k in range(size):
-        worst = max(worst, penalty.violation(k, g[k], b[k]))
+        worst = max(worst, unit[k] * penalty.violation(k, g[k], b[k]))
     return worst

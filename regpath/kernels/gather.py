@@ -24,12 +24,21 @@ def gather_dense(
 
 @kernel(SPARSE)
 def gather_sparse(
-    design: Any, features: Any, root: Any, scale: Any, work: Any, chains: Any, n_old: int, gram: Any
+    design: Any,
+    features: Any,
+    root: Any,
+    centre: Any,
+    scale: Any,
+    work: Any,
+    chains: Any,
+    n_old: int,
+    gram: Any,
 ) -> None:
-    """Append columns root_i x_ij / scale_j to a sparse working copy, and fill their Gram rows.
+    """Append columns root_i (x_ij - centre_j) / scale_j to a sparse copy, and fill their Gram rows.
 
     ``chains`` links, for every row of X, the entries of the working copy that lie in it. The product
     of two columns then costs only the rows that both of them touch. An empty ``gram`` is not filled.
+    ``centre`` belongs to the new columns, ``scale`` to all columns of the design.
     """
     wanted = gram.shape[0] > 0
     e = work.indptr[n_old]
@@ -39,7 +48,7 @@ def gather_sparse(
         square = 0.0
         for f in range(design.indptr[j], design.indptr[j + 1]):
             i = design.indices[f]
-            x = root[i] * design.data[f] / scale[j]
+            x = root[i] * (design.data[f] - centre[m]) / scale[j]
             work.data[e] = x
             work.indices[e] = i
             square += x * x

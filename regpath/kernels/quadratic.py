@@ -25,7 +25,11 @@ CONVERGED, EXHAUSTED, STALLED, REFACTOR = 0, 1, 2, 3
 OUTSIDE, DEPENDS = -1, -2
 
 # A pivot below this share of its diagonal means: the column depends on those already in R.
-DEPENDENT = 1e-10
+DEPENDENT = 1e-12
+# Iterations without a gap that is a tenth smaller, after which only rounding is left.
+PATIENCE = 60
+# A slope below this, of columns and a response of unit length, is rounding.
+NOISE = 1e-14
 # Appends and deletes one by one up to here; more of them cost more than a new factorisation.
 FEW = 24
 
@@ -168,13 +172,13 @@ def exchange(S: Any, penalty: Any, size: int, n_active: int) -> tuple[int, bool]
         if pivot > DEPENDENT * (S.G[k, k] + curvature):
             continue
         back_solve(S.R, S.d, n_active)
-        n_active = slide(S, penalty, k, n_active)
+        n_active = slide(S, penalty, k, n_active, pivot)
         moved = True
     return n_active, moved
 
 
 @kernel(STRICT)
-def slide(S: Any, penalty: Any, k: int, n_active: int) -> int:
+def slide(S: Any, penalty: Any, k: int, n_active: int, pivot: float) -> int:
     """Slide along b_k + t, b_A - t d to the end that the slope of the objective points to."""
     d, active = S.d, S.active
     slope = S.h[k] - penalty.derivative(k, S.b[k])
@@ -184,13 +188,16 @@ def slide(S: Any, penalty: Any, k: int, n_active: int) -> int:
         slope -= d[i] * pull
         scale += abs(d[i] * pull)
     low, high = penalty.piece(k, S.b[k])
-    if abs(slope) <= 1e-9 * scale:
+    if abs(slope) <= 1e-9 * scale + NOISE:
         # The objective is flat: take the dependent feature out.
         direction, step, hit, end = -math.copysign(1.0, S.b[k]), abs(S.b[k]), -1, 0.0
     else:
         direction, hit = math.copysign(1.0, slope), -1
         end = high if direction > 0.0 else low
         step = abs(end - S.b[k])
+        if pivot > 0.0 and abs(slope) < step * pivot:
+            step = abs(slope) / pivot
+            end = S.b[k] + direction * step
     for i in range(n_active):
         move = -direction * d[i]
         b = S.b[active[i]]
@@ -245,12 +252,12 @@ def minimise(
             return REFACTOR, n_active, iteration, gap
         n_active = newton(S, penalty, aligned)
         refresh(S, size)
-        gap = dual_gap(penalty, S.h, S.b, size, residual_square(S, size, yy), 1.0, 0.0)
+        gap = dual_gap(penalty, S.h, S.b, size, penalty, S.q[:0], residual_square(S, size, yy))
         if gap <= target:
             return CONVERGED, n_active, iteration + 1, gap
         patience = 0 if gap < 0.9 * best else patience + 1
         best = min(best, gap)
-        if patience > 200:
+        if patience > PATIENCE:
             return STALLED, n_active, iteration + 1, gap
         n_active, moved = exchange(S, penalty, size, n_active)
         if moved:

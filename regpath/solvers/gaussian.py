@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from regpath.designs import Dense, n_bytes
 from regpath.kernels import quadratic
-from regpath.kernels.gap import dual_gap, outside_terms, worst_violation
+from regpath.kernels.descent import penalty_value
+from regpath.kernels.gap import dual_gap, worst_violation
 from regpath.penalties import ElasticNet
 from regpath.screening import Estimate, References
 from regpath.solvers.geometry import Geometry
@@ -138,18 +139,23 @@ class ActiveSetSolver:
         self._excluded = g.constant | np.isinf(self.factor) | ((self.lower == 0) & (self.upper == 0))
         self._limited = bool(np.any(self.lower == 0.0) or np.any(self.upper == 0.0))
         self._candidates = np.flatnonzero(~self._excluded)
-        self._penalty = ElasticNet(
-            0.0, 0.0, np.where(self._excluded, 0.0, self.factor), self.lower, self.upper
-        )
+        self._free = np.flatnonzero(~self._excluded & (self.factor == 0.0))
+        factor = np.where(self._excluded, 0.0, self.factor)
+        self._l1_factor = factor * g.penalty_scale
+        self._l2_factor = self._l1_factor * g.penalty_scale
+        self._penalty = ElasticNet(self._l1_factor, self._l2_factor, self.lower, self.upper)
         self._yy = float(g.response @ g.response)
         self.working = np.empty(0, np.int64)
         self._inside = self._excluded.copy()
-        self._estimate = Estimate(g.product, 0.0)
+        self._estimate = Estimate(g.product, 0.0, 0.0)
         self._columns = working_columns(g)
         self._gram = GramCore(self._yy, g.p if self.l1_ratio < 1.0 else min(g.n, g.p))
         self.core: Core = self._gram
+        # One number for all columns, unless some column has a mean far beyond its deviation.
+        worst = float(g.rounding.max())
+        self._rounding: Any = worst if worst < 1e-10 else g.rounding
         capacity = 12 if isinstance(g.design, Dense) else 4
-        self._references = References(g.n, g.p, capacity, g.rounding)
+        self._references = References(g.n, g.p, capacity)
         self._references.add(g.response, g.product)
         self._local = self._penalty.at(self.working)
         self._gram_limit = self._largest_gram()
@@ -157,13 +163,13 @@ class ActiveSetSolver:
         if self._whole_gram_pays(0):
             self._admit(self._candidates)
         else:
-            self._admit(np.flatnonzero(~self._excluded & (self.factor == 0.0)))
+            self._admit(self._free)
 
     # -- the path ------------------------------------------------------------------------------
 
     def lambda_max(self) -> float:
         """Smallest lambda, in working units of l1, at which all penalised coefficients are zero."""
-        if np.any((self.factor == 0.0) & ~self._excluded):
+        if self._free.size:
             self.solve_at(math.inf)
             if self.working.size < self._candidates.size:
                 self._full_pass()
@@ -172,7 +178,7 @@ class ActiveSetSolver:
         penalised = ~self._excluded & (self.factor > 0.0) & pull
         if not penalised.any():
             return 0.0
-        return float(np.max(np.abs(gradient[penalised]) / self.factor[penalised]))
+        return float(np.max(np.abs(gradient[penalised]) / self._l1_factor[penalised]))
 
     def path(self, lambdas: Array) -> Iterator[SolvedPoint]:
         """Points of the path, one by one; ``lambdas`` in working units."""
@@ -187,7 +193,7 @@ class ActiveSetSolver:
         while True:
             outcome = self._solve(self.max_iter - n_iter)
             n_iter += outcome.iterations
-            gap, violators = self._certify(outcome)
+            gap, violators = self._certify()
             if gap <= self.tol or not violators.size or n_iter >= self.max_iter:
                 return self._describe(gap, n_iter)
             self._admit(violators)
@@ -196,26 +202,25 @@ class ActiveSetSolver:
 
     def _set_strength(self, lambda_: float) -> None:
         if math.isinf(lambda_):  # any level above every gradient makes the same problem
-            strength = {"l1": 1e150, "l2": 0.0}
+            l1, l2 = np.where(self._l1_factor > 0.0, 1e150, 0.0), np.zeros(self.geometry.p)
         else:
-            l1 = lambda_ * self.l1_ratio / self.geometry.response_scale
-            strength = {"l1": l1, "l2": lambda_ * (1.0 - self.l1_ratio)}
-        self._penalty = self._penalty._replace(**strength)
-        self._local = self._local._replace(**strength)
-        self._threshold = self._penalty.l1 * self._penalty.factor
+            l1 = (lambda_ * self.l1_ratio / self.geometry.response_scale) * self._l1_factor
+            l2 = (lambda_ * (1.0 - self.l1_ratio)) * self._l2_factor
+        self._penalty = self._penalty._replace(l1=l1, l2=l2)
+        self._local = self._penalty.at(self.working)
 
     def _reaching(self) -> Index:
         """Features outside the working set whose estimated gradient reaches its threshold."""
-        return self._beyond(self._estimate._replace(error=0.0))
+        return self._beyond(self._estimate._replace(error=0.0, magnitude=0.0))
 
     def _beyond(self, estimate: Estimate) -> Index:
         """Features outside the working set whose gradient may exceed its threshold."""
-        slack = self.geometry.norm * estimate.error if estimate.error > 0.0 else 0.0
-        beyond = np.abs(estimate.gradient) + slack > self._threshold
+        g, threshold = estimate.gradient, self._penalty.l1
+        slack: Any = estimate.error + estimate.magnitude * self._rounding
+        beyond = np.abs(g) + slack > threshold
         beyond &= ~self._inside
         if self._limited:
-            rises = estimate.gradient + slack > self._threshold
-            falls = estimate.gradient - slack < -self._threshold
+            rises, falls = g + slack > threshold, g - slack < -threshold
             beyond &= (rises & (self.upper > 0.0)) | (falls & (self.lower < 0.0))
         return np.flatnonzero(beyond)
 
@@ -236,7 +241,7 @@ class ActiveSetSolver:
         self._local = self._penalty.at(self.working)
         block = self._columns.append(features, in_gram)
         if block is None:
-            self.core.extend(self.geometry.norm[features] ** 2)
+            self.core.extend(features.size)
         else:
             self._gram.extend(block, self.geometry.product[features])
 
@@ -254,7 +259,7 @@ class ActiveSetSolver:
         self.geometry.passes += 1.0
 
     def _residual_core(self) -> ResidualCore:
-        core = ResidualCore(self._columns, self.geometry.norm[self.working] ** 2)
+        core = ResidualCore(self._columns)
         core.start_at(self.core.coefs)
         return core
 
@@ -296,34 +301,37 @@ class ActiveSetSolver:
 
     # -- certify -------------------------------------------------------------------------------
 
-    def _certify(self, outcome: Outcome) -> tuple[float, Index]:
+    def _certify(self) -> tuple[float, Index]:
         """Relative duality gap over all features, and those outside that violate optimality."""
         if self.working.size == self._candidates.size:
-            self._estimate = self._inner_estimate()
-            return self._gap(1.0, 0.0), np.empty(0, np.int64)
-        r = self._residual()
+            gradient = np.zeros(self.geometry.p)
+            gradient[self.working] = self.core.gradients
+            self._estimate = Estimate(gradient, 0.0, 0.0)
+            violators = np.empty(0, np.int64)
+        else:
+            violators = self._violators(self._residual())
+        core, outside = self.core, self._estimate.gradient[violators]
+        gap = dual_gap(
+            self._local,
+            core.gradients,
+            core.coefs,
+            core.size,
+            self._penalty.at(violators),
+            outside,
+            core.residual_square,
+        )
+        return gap / NULL, violators
+
+    def _violators(self, r: Array) -> Index:
+        """Features outside the working set that violate optimality; all others are proven not to."""
         estimate = self._references.estimate(r)
         candidates = self._beyond(estimate)
         if candidates.size > FULL_PASS_SHARE * self.geometry.p:
             self._full_pass(r)
-            candidates = self._beyond(self._estimate)
-            exact = self._estimate.gradient[candidates]
-        else:
-            self._estimate = estimate
-            exact = self.geometry.gradient_of(r, candidates)
-            estimate.gradient[candidates] = exact
-            over = np.abs(exact) > self._threshold[candidates]
-            candidates, exact = candidates[over], exact[over]
-        outside = self._penalty.at(candidates)
-        scale, excess = outside_terms(outside, exact, candidates.size)
-        return self._gap(scale, excess), candidates
-
-    def _gap(self, scale: float, excess: float) -> float:
-        core = self.core
-        gap = dual_gap(
-            self._local, core.gradients, core.coefs, core.size, core.residual_square, scale, excess
-        )
-        return gap / NULL
+            return self._reaching()
+        estimate.gradient[candidates] = self.geometry.gradient_of(r, candidates)
+        self._estimate = estimate
+        return np.intersect1d(candidates, self._reaching(), assume_unique=True)
 
     def _residual(self) -> Array:
         core = self.core
@@ -334,12 +342,7 @@ class ActiveSetSolver:
         r = self._residual() if r is None else r
         gradient = self.geometry.gradient(r)
         self._references.add(r, gradient)
-        self._estimate = Estimate(gradient, 0.0)
-
-    def _inner_estimate(self) -> Estimate:
-        gradient = np.zeros(self.geometry.p)
-        gradient[self.working] = self.core.gradients
-        return Estimate(gradient, 0.0)
+        self._estimate = Estimate(gradient, 0.0, 0.0)
 
     # -- record --------------------------------------------------------------------------------
 
@@ -347,18 +350,16 @@ class ActiveSetSolver:
         core, penalty = self.core, self._local
         b = core.coefs
         support = np.flatnonzero(b)
-        order = np.argsort(self.working[support])
-        support = support[order]
-        strength = penalty.factor[support]
-        value = penalty.l1 * (strength @ np.abs(b[support])) if support.size else 0.0
-        value += 0.5 * penalty.l2 * (strength @ b[support] ** 2)
+        support = support[np.argsort(self.working[support])]
         rr = core.residual_square
+        value = 0.5 * rr + float(penalty_value(penalty, b, core.size))
+        unit = 1.0 / self.geometry.penalty_scale[self.working]
         return SolvedPoint(
             features=self.working[support],
             coefs=b[support],
-            objective=(0.5 * rr + value) / NULL,
+            objective=value / NULL,
             gap=gap,
-            violation=worst_violation(penalty, core.gradients, b, core.size),
+            violation=worst_violation(penalty, core.gradients, b, core.size, unit),
             explained=self._yy - rr,
             n_iter=n_iter,
             working_set=core.size,

@@ -1,13 +1,15 @@
 """The standardised view of a problem: X is never copied, centred or scaled.
 
-Algebra, with weights w_i (sum 1), column means m_j, scales s_j and rho_i = sqrt(w_i):
+Algebra, with weights w_i (sum 1), column means m_j and rho_i = sqrt(w_i):
 
-    (1)  working column   x~_ij = rho_i (x_ij - m_j) / s_j
+    (1)  working column   x~_ij = rho_i (x_ij - m_j) / d_j,        d_j such that |x~_j| = 1
     (2)  working response y~_i  = rho_i (y_i - o_i - m_y) / s_y,   s_y such that |y~| = 1
-    (3)  gradient         x~_j'r = [ x_j'(rho r) - m_j rho'r ] / s_j
+    (3)  gradient         x~_j'r = [ x_j'(rho r) - m_j rho'r ] / d_j
 
 In these units the loss is |y~ - X~ b|^2 / 2, the null objective is 1/2, and the coefficient of the
-original column is b_j s_y / s_j. Without an intercept m_j = m_y = 0; s_j stays the centred deviation.
+original column is b_j s_y / d_j. Without an intercept m_j = m_y = 0. The penalty acts on s_j times the
+original coefficient, where s_j is the centred deviation or 1, that is on b_j s_y t_j with
+t_j = s_j / d_j.
 """
 
 from __future__ import annotations
@@ -49,11 +51,11 @@ class Geometry:
     root : ndarray of shape (n,)
         Square roots of the weights.
     mean, scale : ndarray of shape (p,)
-        m_j and s_j of (3).
-    norm : ndarray of shape (p,)
-        Length of each working column.
-    size : ndarray of shape (p,)
-        Length of each column before centring, over ``scale``: the size of rounding errors.
+        m_j and d_j of (3).
+    penalty_scale : ndarray of shape (p,)
+        t_j: what the penalty is stretched by.
+    rounding : ndarray of shape (p,)
+        Relative error of a gradient; it grows with the length of the column before centring.
     response : ndarray of shape (n,)
         y~ of (2), a unit vector; 0 if the response is constant.
     response_mean, response_scale : float
@@ -70,8 +72,8 @@ class Geometry:
     root: Array
     mean: Array
     scale: Array
-    norm: Array
-    size: Array
+    penalty_scale: Array
+    rounding: Array
     response: Array
     response_mean: float
     response_scale: float
@@ -89,11 +91,6 @@ class Geometry:
     def p(self) -> int:
         """Number of columns."""
         return self.mean.size
-
-    @property
-    def rounding(self) -> float:
-        """Relative error of one gradient: n roundings of a dot product."""
-        return float(np.finfo(float).eps) * (self.n + 8.0)
 
     def gradient(self, r: Array) -> Array:
         """X~'r of all columns: one pass."""
@@ -178,17 +175,16 @@ def measure(
     informative = ~flat if fit_intercept or standardize else ~flat | (mean != 0.0)
     if np.any(informative & ~flat & (deviation == 0.0)):
         raise NonFiniteColumnsError(np.flatnonzero(informative & ~flat & (deviation == 0.0)))
-    scale = np.where(informative, deviation, 1.0) if standardize else np.ones(p)
     raw = np.hypot(mean, deviation)
-    centre = mean if fit_intercept else np.zeros(p)
-    norm = (deviation if fit_intercept else raw) / scale
+    scale = np.where(informative, deviation if fit_intercept else raw, 1.0)
+    unit = np.where(informative, deviation, 1.0) if standardize else np.ones(p)
     geometry = Geometry(
         design=design,
         root=root,
-        mean=centre,
+        mean=mean if fit_intercept else np.zeros(p),
         scale=scale,
-        norm=np.where(informative, norm, 0.0),
-        size=np.where(informative, raw / scale, 0.0),
+        penalty_scale=unit / scale,
+        rounding=np.finfo(float).eps * (root.size + 8.0) * raw / scale,
         response=response,
         response_mean=response_mean,
         response_scale=response_scale,
@@ -227,7 +223,7 @@ def _constant_columns(
     """Columns with one value only, over the rows of positive weight."""
     flat = (deviation == 0.0) & (mean == 0.0)
     rows = weights > 0.0
-    for j in np.flatnonzero((deviation <= 1e-8 * np.abs(mean)) & ~flat):
+    for j in np.flatnonzero((deviation <= 1e-7 * np.abs(mean)) & ~flat):
         flat[j] = np.ptp(_column(design, int(j))[rows]) == 0
     return flat
 

@@ -139,33 +139,30 @@ class GramCore:
     def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
         """Minimise to a duality gap of ``target`` in at most ``budget`` iterations."""
         S, done = self._S, 0
-        if self._n_active and penalty.l2 > 0.0:
-            # A surplus of curvature in the factor keeps its steps descents, but makes them short.
-            held = S.held[: self._n_active]
-            wanted = penalty.l2 * penalty.factor[S.active[: self._n_active]]
-            if np.any(wanted < STALE * held):
-                self._factorise(penalty)
+        # A surplus of curvature in the factor keeps its steps descents, but makes them short.
+        held, active = S.held[: self._n_active], S.active[: self._n_active]
+        if np.any(penalty.l2[active] < STALE * held) or np.any(penalty.l2[active] > held):
+            self._factorise(penalty)
         while True:
             code, self._n_active, iterations, gap = quadratic.minimise(
-                S, penalty, self.size, self._n_active, self._yy, target, budget - done
+                self._S, penalty, self.size, self._n_active, self._yy, target, budget - done
             )
             done += iterations
             if code != quadratic.REFACTOR:
                 return Outcome(code, done, gap)
             self._factorise(penalty)
-            S = self._S
 
     def _factorise(self, penalty: ElasticNet) -> None:
         """Factorise afresh over the support, by LAPACK; dependent features are left out."""
         S = self._S
         S.position[: self.size] = quadratic.OUTSIDE
         b = S.b[: self.size]
-        free = (penalty.factor * penalty.l1 == 0.0) | (b != 0.0)
+        free = (penalty.l1 == 0.0) | (b != 0.0)
         support = np.flatnonzero(free & (b > penalty.lower) & (b < penalty.upper))
         if support.size > len(S.active):
             self._grow_factor(min(self._rank, max(support.size, 2 * len(S.active))))
             S = self._S
-        held = penalty.l2 * penalty.factor[support]
+        held = penalty.l2[support]
         H = S.G[np.ix_(support, support)]
         H[np.diag_indices_from(H)] += held
         kept, R = _factor_independent(H)

@@ -32,10 +32,11 @@ def gram_of_columns(geometry: Geometry, features: Index) -> Array:
     """X~'X~ of some columns of a dense X: one symmetric product (dsyrk), or one a block of rows."""
     g = geometry
     columns: Any = g.design
-    X = columns.columns if features.size == g.p else columns.columns[features]
+    everything = features.size == g.p and bool(np.all(np.diff(features) == 1))
+    X = columns.columns if everything else columns.columns[features]
     mean, scale = g.mean[features], g.scale[features]
     uniform = np.ptp(g.root) == 0.0
-    small = np.all(np.abs(mean) <= CENTRE_AFTERWARDS * g.norm[features] * scale)
+    small = np.all(np.abs(mean) <= CENTRE_AFTERWARDS * scale)
     if uniform and small and X.dtype == np.float64:
         gram: Array = X @ X.T
         gram *= g.root[0] ** 2

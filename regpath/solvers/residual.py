@@ -28,16 +28,13 @@ class ResidualCore:
     Parameters
     ----------
     columns : Working
-    squares : ndarray
-        Squared lengths of the columns.
     """
 
     # Epochs between two looks at the gap.
     ROUND = 1 + MEMORY
 
-    def __init__(self, columns: Working, squares: Array) -> None:
+    def __init__(self, columns: Working) -> None:
         self._columns = columns
-        self._squares = squares
         self.coefs: Array = np.zeros(columns.size)
         self.gradients: Array = np.zeros(columns.size)
         self.residual: Array = columns.start_residual(self.coefs)
@@ -58,10 +55,9 @@ class ResidualCore:
         self.coefs = b.copy()
         self._refresh()
 
-    def extend(self, squares: Array) -> None:
+    def extend(self, count: int) -> None:
         """Add features, whose columns the working copy already holds."""
-        self._squares = np.concatenate([self._squares, squares])
-        zeros = np.zeros(squares.size)
+        zeros = np.zeros(count)
         self.coefs = np.concatenate([self.coefs, zeros])
         self.gradients = np.concatenate([self.gradients, zeros])
 
@@ -85,7 +81,7 @@ class ResidualCore:
 
     def _epochs(self, penalty: ElasticNet, features: Any, epochs: int) -> None:
         descend(
-            self._columns.design, penalty, self._squares, self.coefs, self.residual, features, epochs
+            self._columns.design, penalty, self.coefs, self.residual, features, epochs
         )
 
     def _accelerate(self, penalty: ElasticNet, support: NDArray[np.int64]) -> None:
@@ -120,4 +116,5 @@ class ResidualCore:
 
     def _gap(self, penalty: ElasticNet) -> float:
         rr = self.residual_square
-        return float(dual_gap(penalty, self.gradients, self.coefs, self.size, rr, 1.0, 0.0))
+        g = self.gradients
+        return float(dual_gap(penalty, g, self.coefs, self.size, penalty, g[:0], rr))

@@ -25,12 +25,13 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, eigh_tridiagonal
 
 from regpath.designs import Dense
+from regpath.penalties import INDISTINCT
 from regpath.solvers.gaussian import NULL, SolvedPoint
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.products import apply, gram_of_columns, gram_of_rows, multiply
 from regpath.solvers.working import working_columns
 
-__all__ = ["SpectralSolver", "spectral_pays"]
+__all__ = ["SpectralSolver"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -41,11 +42,6 @@ LARGEST_EIGEN_SPARSE = 1500
 MOST_LANCZOS_STEPS = 1000
 # Eigenvalues below this share of the largest one are rounding errors.
 ZERO = 1e-13
-
-
-def spectral_pays(geometry: Geometry, lower: Array, upper: Array) -> bool:
-    """Whether one factorisation serves the whole path: whenever there are no limits."""
-    return bool(np.all(np.isinf(lower)) and np.all(np.isinf(upper)))
 
 
 class Spectrum(NamedTuple):
@@ -73,7 +69,7 @@ class Spectrum(NamedTuple):
 
 @dataclass
 class SpectralSolver:
-    """Ridge path from one spectrum. Parameters as in `ActiveSetSolver`."""
+    """Ridge path, without limits, from one spectrum. Parameters as in `ActiveSetSolver`."""
 
     geometry: Geometry
     factor: Array
@@ -86,7 +82,8 @@ class SpectralSolver:
         kept = ~(g.constant | np.isinf(self.factor))
         self._penalised = np.flatnonzero(kept & (self.factor > 0.0))
         self._free = np.flatnonzero(kept & (self.factor == 0.0))
-        self._weight = 1.0 / self.factor[self._penalised]
+        strength = self.factor * g.penalty_scale**2
+        self._weight = 1.0 / strength[self._penalised]
         self._basis, self._triangle = self._project_free()
         self._y = self._off_free(g.response)
 
@@ -95,7 +92,7 @@ class SpectralSolver:
         g = self.geometry
         if not self._free.size:
             return np.zeros((0, g.n)), np.zeros((0, 0))
-        columns = np.array([apply(g, np.eye(1, g.p, j).ravel()) for j in self._free])
+        columns = np.array([apply(g, np.eye(1, g.p, j).ravel()) for j in self._free.tolist()])
         Q, R = np.linalg.qr(columns.T)
         return Q.T, R
 
@@ -109,7 +106,8 @@ class SpectralSolver:
             return 0.0
         g = self.geometry
         gradient = g.gradient(self._y) if self._free.size else g.product
-        return float(np.max(np.abs(gradient[self._penalised]) * self._weight))
+        stretched = self.factor * g.penalty_scale
+        return float(np.max(np.abs(gradient[self._penalised]) / stretched[self._penalised]))
 
     def path(self, lambdas: Array) -> Iterator[SolvedPoint]:
         """Certified points along the lambdas."""
@@ -151,8 +149,11 @@ class SpectralSolver:
         projected = V.T @ rhs
         inverse = _shifted_inverse(values, lambdas)
         B = V @ (projected[:, None] * inverse)
-        left = rhs[:, None] - reduced @ B - lambdas_times(lambdas, B)
+        left = rhs[:, None] - reduced @ B - _times(lambdas, B)
         gaps = 0.5 * np.sum((V.T @ left) ** 2 * inverse, axis=0)
+        # Directions that rounding cannot tell from null ones may still lower the objective.
+        lost = (inverse == 0.0) & np.isfinite(lambdas)
+        gaps += 0.5 * (projected**2 @ lost) / INDISTINCT
         free = (
             eliminated[:, m, None] - eliminated[:, :m] @ B if self._free.size else np.zeros((0, lambdas.size))
         )
@@ -164,7 +165,7 @@ class SpectralSolver:
             b = np.concatenate([B[:, k] * root, free[:, k]])
             yield self._point(
                 features, b, yy - float(q @ c) - float(h @ c), ridge, gaps[k],
-                float(np.max(np.abs(left[:, k]) / root, initial=0.0)),
+                float(np.max(np.abs(left[:, k]) / (root * g.penalty_scale[self._penalised]), initial=0.0)),
             )
 
     def _gram(self, features: Index) -> Array:
@@ -223,11 +224,12 @@ class SpectralSolver:
         values = np.maximum(spectrum.values, 0.0)
         for k, lambda_ in enumerate(lambdas):
             fitted = values * a[:, k]
-            left = spectrum.response - fitted - lambdas_times(lambda_, a[:, k])
-            if lambda_ == 0.0:
-                left = np.where(inverse[:, k] > 0.0, left, 0.0)
+            left = spectrum.response - fitted - _times(lambda_, a[:, k])
             if math.isinf(lambda_):
                 left = np.zeros_like(left)
+            lost = (inverse[:, k] == 0.0) & np.isfinite(lambda_)
+            unfitted = self._unfitted(spectrum, lost)
+            left[lost] = 0.0
             rest = spectrum.tail * float(spectrum.last @ a[:, k])
             distance2 = float(left @ left) + rest * rest
             r = spectrum.response - fitted
@@ -240,10 +242,25 @@ class SpectralSolver:
                 rest_y = self._basis @ (g.response - apply(g, image))
                 features = np.concatenate([features, self._free])
                 b = np.concatenate([b, np.linalg.lstsq(self._triangle, rest_y, rcond=1e-12)[0]])
-            worst = math.sqrt(distance2) * float(np.max(g.norm, initial=0.0))
+            worst = math.sqrt(distance2) / float(np.min(g.penalty_scale[features], initial=1.0))
             yield self._point(
-                features, b, float(r @ r) + rest * rest + outside, ridge, 0.5 * distance2, worst
+                features,
+                b,
+                float(r @ r) + rest * rest + outside,
+                ridge,
+                0.5 * distance2 + unfitted,
+                worst,
             )
+
+    def _unfitted(self, spectrum: Spectrum, lost: NDArray[np.bool_]) -> float:
+        """What directions of K that rounding cannot tell from null ones may add to the gap."""
+        response = spectrum.response[lost]
+        if not np.any(np.abs(response) > 1e-12):
+            return 0.0
+        images = multiply(
+            self.geometry, np.ascontiguousarray(spectrum.vectors[:, lost].T), self._penalised
+        )
+        return 0.5 * float(np.sum((images @ response) ** 2)) / INDISTINCT
 
     # -- record ------------------------------------------------------------------------------------
 
@@ -266,7 +283,7 @@ class SpectralSolver:
         )
 
 
-def lambdas_times(lambdas: Array | float, b: Array) -> Array:
+def _times(lambdas: Array | float, b: Array) -> Array:
     """lambda b, with inf * 0 = 0."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(lambdas), 0.0, lambdas * b)

@@ -145,11 +145,23 @@ class SparseWorking:
             setattr(self, name, grown(getattr(self, name), entries, used))
         self._indptr = grown(self._indptr, self.size + 1, old + 1)
         self._centre = grown(self._centre, self.size, old)
-        self._centre[old : self.size] = geometry.mean[features] / geometry.scale[features]
+        # A column without zeros is stored centred: nothing cancels in its products.
+        full = design.indptr[features + 1] - design.indptr[features] == geometry.n
+        inside = np.where(full, geometry.mean[features], 0.0)
+        after = geometry.mean[features] - inside
+        self._centre[old : self.size] = after / geometry.scale[features]
         block = np.zeros((features.size, self.size)) if gram else np.zeros((0, 0))
         chains = _Chains(self._head, self._following, self._owner)
         gather_sparse(
-            design, features, geometry.root, geometry.scale, self.design, chains, old, block
+            design,
+            features,
+            geometry.root,
+            inside,
+            geometry.scale,
+            self.design,
+            chains,
+            old,
+            block,
         )
         if not gram:
             return None
