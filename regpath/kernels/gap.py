@@ -8,11 +8,14 @@ are never negative (Fenchel-Young inequality), so nothing cancels:
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from regpath._numba import kernel
 
 __all__ = ["dual_gap", "worst_violation"]
+
+EPSILON = 2.0**-52
 
 
 @kernel()
@@ -20,9 +23,16 @@ def _gap_at(
     penalty: Any, g: Any, b: Any, size: int, outside: Any, g_outside: Any, rr: float, s: float
 ) -> float:
     total = 0.5 * (1.0 - s) * (1.0 - s) * rr
+    length = 1.0
+    for k in range(size):
+        length += abs(b[k])
+    noise = EPSILON * length
     for k in range(size):
         t = s * g[k]
-        total += max(penalty.value(k, b[k]) + penalty.conjugate(k, t) - t * b[k], 0.0)
+        # Without a threshold even the rounding of a gradient can stand for a long way to the minimum.
+        reach = abs(t) + noise if penalty.threshold(k) == 0.0 else abs(t)
+        charged = penalty.conjugate(k, math.copysign(reach, t))
+        total += max(penalty.value(k, b[k]) + charged - t * b[k], 0.0)
     for k in range(g_outside.size):
         total += outside.conjugate(k, s * g_outside[k])
     return total

@@ -151,6 +151,9 @@ class SpectralSolver:
         B = V @ (projected[:, None] * inverse)
         left = rhs[:, None] - reduced @ B - _times(lambdas, B)
         gaps = 0.5 * np.sum((V.T @ left) ** 2 * inverse, axis=0)
+        # A rounding error e of the gradients moves the minimum by e^2 / 2 over the smallest curvature.
+        noise = np.finfo(float).eps * (np.linalg.norm(g.response) + np.abs(B).sum(axis=0))
+        gaps += 0.5 * noise**2 * inverse.max(axis=0, initial=0.0)
         # Directions that rounding cannot tell from null ones may still lower the objective.
         lost = (inverse == 0.0) & np.isfinite(lambdas)
         gaps += 0.5 * (projected**2 @ lost) / INDISTINCT
