@@ -2,6 +2,7 @@
 
 from regpath import datasets, families, penalties
 from regpath._parts import Settings, Status
+from regpath._warmup import warmup
 from regpath.path import (
     ConvergenceWarning,
     enet_path,
@@ -27,4 +28,5 @@ __all__ = [
     "penalties",
     "refit",
     "ridge_path",
+    "warmup",
 ]

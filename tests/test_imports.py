@@ -21,6 +21,7 @@ screening families grid _inputs
 validation
 solvers
 path
+_warmup
 selection diagnostics plot
 datasets sklearn glmnet regpath
 _commands

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.linalg import cholesky
 from scipy.linalg.lapack import dpstrf
 
-from regpath.kernels import quadratic
+from regpath.kernels import factor, quadratic
 from regpath.penalties import ElasticNet
 
 __all__ = ["GramCore", "Outcome"]
@@ -46,27 +46,31 @@ class _State(NamedTuple):
     q: Array
     h: Array
     b: Array
-    position: Index
-    limit: Index
-    R: Array
-    active: Index
-    held: Array
     g: Array
     d: Array
+
+
+class _Factor(NamedTuple):
+    """The arrays of `regpath.kernels.factor`; the first ``m`` entries count."""
+
+    R: Array
+    active: Index
+    position: Index
+    held: Array
     z: Array
 
 
-def _state(capacity: int, order: int, rank: int) -> _State:
-    vectors = [np.zeros(capacity) for _ in range(3)]
-    actives = [np.zeros(order) for _ in range(4)]
-    return _State(
-        np.empty((capacity, capacity)),
-        *vectors,
-        np.full(capacity, quadratic.OUTSIDE, np.int64),
-        np.array([rank]),
+def _state(capacity: int) -> _State:
+    return _State(np.empty((capacity, capacity)), *(np.zeros(capacity) for _ in range(5)))
+
+
+def _factor(order: int, capacity: int) -> _Factor:
+    return _Factor(
         np.empty((order, order)),
         np.empty(order, np.int64),
-        *actives,
+        np.full(capacity, factor.OUTSIDE, np.int64),
+        np.empty(order),
+        np.empty(order),
     )
 
 
@@ -85,8 +89,9 @@ class GramCore:
         self.size = 0
         self._yy = yy
         self._rank = rank
-        self._n_active = 0
-        self._S = _state(0, 0, rank)
+        self._m = 0
+        self._S = _state(0)
+        self._F = _factor(0, 0)
 
     @property
     def coefs(self) -> Array:
@@ -101,7 +106,8 @@ class GramCore:
     @property
     def residual_square(self) -> float:
         """Squared length of the residual."""
-        return float(quadratic.residual_square(self._S, self.size, self._yy))
+        S = self._S
+        return float(quadratic.residual_square(S.q, S.h, S.b, self.size, self._yy))
 
     def extend(self, block: Array, products: Array) -> None:
         """Add features by their rows (m, size + m) of the Gram matrix and their products with y."""
@@ -114,38 +120,42 @@ class GramCore:
         S.q[old:new] = products
         S.b[old:new] = 0.0
         S.h[old:new] = products - block[:, :old] @ S.b[:old]
-        S.position[old:new] = quadratic.OUTSIDE
         self.size = new
 
     def adopt(self, gram: Array, products: Array) -> None:
         """Take a complete Gram matrix over all features, without a copy."""
         p = products.size
-        self._n_active = 0
-        S = _state(0, min(p, self._rank, 64), min(p, self._rank))
-        self._S = S._replace(
-            G=gram,
-            q=products.copy(),
-            h=products.copy(),
-            b=np.zeros(p),
-            position=np.full(p, quadratic.OUTSIDE, np.int64),
+        self._S = _state(0)._replace(
+            G=gram, q=products.copy(), h=products.copy(), b=np.zeros(p), g=np.empty(p), d=np.empty(p)
         )
+        self._F = _factor(min(p, self._rank), p)
+        self._m = 0
         self.size = p
 
     def start_at(self, b: Array) -> None:
         """Set the coefficients."""
-        self._S.b[: b.size] = b
-        quadratic.refresh(self._S, self.size)
+        S = self._S
+        S.b[: b.size] = b
+        quadratic.refresh(S.G, S.q, S.b, S.h, self.size)
 
     def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
         """Minimise to a duality gap of ``target`` in at most ``budget`` iterations."""
-        S, done = self._S, 0
+        done = 0
         # A surplus of curvature in the factor keeps its steps descents, but makes them short.
-        held, active = S.held[: self._n_active], S.active[: self._n_active]
-        if np.any(penalty.l2[active] < STALE * held) or np.any(penalty.l2[active] > held):
+        held, wanted = self._F.held[: self._m], penalty.l2[self._F.active[: self._m]]
+        if np.any((wanted < STALE * held) | (wanted > held)):
             self._factorise(penalty)
         while True:
-            code, self._n_active, iterations, gap = quadratic.minimise(
-                self._S, penalty, self.size, self._n_active, self._yy, target, budget - done
+            code, self._m, iterations, gap = quadratic.minimise(
+                self._S,
+                self._F,
+                penalty,
+                self.size,
+                self._m,
+                self._rank,
+                self._yy,
+                target,
+                budget - done,
             )
             done += iterations
             if code != quadratic.REFACTOR:
@@ -154,45 +164,45 @@ class GramCore:
 
     def _factorise(self, penalty: ElasticNet) -> None:
         """Factorise afresh over the support, by LAPACK; dependent features are left out."""
-        S = self._S
-        S.position[: self.size] = quadratic.OUTSIDE
-        b = S.b[: self.size]
+        b = self._S.b[: self.size]
         free = (penalty.l1 == 0.0) | (b != 0.0)
         support = np.flatnonzero(free & (b > penalty.lower) & (b < penalty.upper))
-        if support.size > len(S.active):
-            self._grow_factor(min(self._rank, max(support.size, 2 * len(S.active))))
-            S = self._S
         held = penalty.l2[support]
-        H = S.G[np.ix_(support, support)]
+        H = self._S.G[np.ix_(support, support)]
         H[np.diag_indices_from(H)] += held
         kept, R = _factor_independent(H)
         m = kept.size
-        S.R[:m, :m] = R
-        S.active[:m] = support[kept]
-        S.held[:m] = held[kept]
-        S.position[support] = quadratic.DEPENDS
-        S.position[support[kept]] = np.arange(m)
-        self._n_active = m
+        if m > len(self._F.active):
+            self._grow_factor(min(self._rank, max(m, 2 * len(self._F.active))))
+        F = self._F
+        F.R[:m, :m] = R
+        F.active[:m] = support[kept]
+        F.held[:m] = held[kept]
+        F.position[: self.size] = factor.OUTSIDE
+        F.position[support] = factor.DEPENDS
+        F.position[support[kept]] = np.arange(m)
+        self._m = m
 
     def _grow(self, capacity: int) -> None:
-        old, used = self._S, self.size
-        new = _state(capacity, 0, self._rank)
+        """Make room in the arrays of the working set."""
+        old, new, used = self._S, _state(capacity), self.size
         new.G[:used, :used] = old.G[:used, :used]
-        for name in ("q", "h", "b", "position"):
+        for name in ("q", "h", "b"):
             getattr(new, name)[:used] = getattr(old, name)[:used]
-        kept = {name: getattr(old, name) for name in ("R", "active", "held", "g", "d", "z")}
-        self._S = new._replace(**kept)
-        if not len(old.active):
+        self._S = new
+        position = np.full(capacity, factor.OUTSIDE, np.int64)
+        position[:used] = self._F.position[:used]
+        self._F = self._F._replace(position=position)
+        if not len(self._F.active):
             self._grow_factor(min(self._rank, capacity))
 
     def _grow_factor(self, order: int) -> None:
-        old, used = self._S, self._n_active
-        new = _state(0, order, self._rank)
-        new.R[:used, :used] = old.R[:used, :used]
-        for name in ("active", "held"):
-            getattr(new, name)[:used] = getattr(old, name)[:used]
-        names = ("R", "active", "held", "g", "d", "z")
-        self._S = old._replace(**{name: getattr(new, name) for name in names})
+        """Make room in the arrays of the factor."""
+        old, new, m = self._F, _factor(order, 0), self._m
+        new.R[:m, :m] = old.R[:m, :m]
+        new.active[:m] = old.active[:m]
+        new.held[:m] = old.held[:m]
+        self._F = new._replace(position=old.position)
 
 
 def _factor_independent(H: Array) -> tuple[Index, Array]:
@@ -200,11 +210,11 @@ def _factor_independent(H: Array) -> tuple[Index, Array]:
     diagonal = np.diagonal(H)
     try:
         R: Array = cholesky(H, check_finite=False)
-        if np.all(np.diagonal(R) ** 2 > quadratic.DEPENDENT * diagonal):
+        if np.all(np.diagonal(R) ** 2 > factor.DEPENDENT * diagonal):
             return np.arange(len(H)), R
     except np.linalg.LinAlgError:
         pass
     scale = np.sqrt(diagonal)
-    _, pivots, rank, _ = dpstrf(H / np.outer(scale, scale), tol=10.0 * quadratic.DEPENDENT)
+    _, pivots, rank, _ = dpstrf(H / np.outer(scale, scale), tol=10.0 * factor.DEPENDENT)
     kept = np.sort(pivots[:rank] - 1)
     return kept, cholesky(H[np.ix_(kept, kept)], check_finite=False)
