@@ -36,6 +36,19 @@ def assert_certified(path, X, y, tol=TOL):
     assert ((path.dev_ratio >= -1e-12) & (path.dev_ratio <= 1 + 1e-12)).all()
 
 
+def fit_honestly(X, y, tol, **options):
+    """A fit that may miss its tolerance, but must not diverge or claim what is not so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        path = regpath.fit_path(X, y, tol=tol, **options)
+    certificate = path.certify(X, y)
+    assert np.isfinite(path.coefs).all()
+    assert (certificate.objectives <= (1 + 1e-6) * certificate.null_objective).all()
+    for gap, status in zip(certificate.dual_gaps, path.statuses, strict=True):
+        assert gap <= 2 * tol or not status.ok
+    return path
+
+
 class TestScales:
     @ratios
     @storages
@@ -189,12 +202,25 @@ class TestColumns:
         for noise in (1e-6, 1e-7, 1e-8, 1e-9):
             X = np.column_stack([x, x + noise * z])
             for l1_ratio in L1_RATIOS.values():
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", ConvergenceWarning)
-                    path = regpath.fit_path(X, y, l1_ratio=l1_ratio, lambdas=[1.0, 0.0], tol=TOL)
-                certified = path.certify(X, y).dual_gaps
-                for gap, status in zip(certified, path.statuses, strict=True):
-                    assert gap <= 2 * TOL or not status.ok
+                fit_honestly(X, y, TOL, l1_ratio=l1_ratio, lambdas=[1.0, 0.0])
+
+    @ratios
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"lambdas": [1.0, 0.1, 0.0]},
+            {"lambdas": [1.0, 0.1], "penalty_factor": np.arange(40) % 3 > 0},
+            {"lambdas": [1.0, 0.0], "lower": -1.0, "upper": np.where(np.arange(40) % 2, 1, np.inf)},
+        ],
+        ids=["lambda 0", "unpenalised", "limits"],
+    )
+    def test_low_rank_in_float32(self, l1_ratio, options):
+        """Columns that depend on each other up to 1e-7: an honest end at worst, no divergence."""
+        for seed in range(4):
+            rng = np.random.default_rng(seed)
+            X = (rng.standard_normal((30, 2)) @ rng.standard_normal((2, 40))).astype(np.float32)
+            y = X[:, 0] + rng.standard_normal(30)
+            fit_honestly(X, y, 1e-6, l1_ratio=l1_ratio, **options)
 
     def test_saturated_support(self, rng):
         X, y = rng.standard_normal((20, 200)), rng.standard_normal(20)
@@ -373,6 +399,30 @@ class TestLambda:
         np.testing.assert_allclose(path.coefs[:2, 0], expected[1:], atol=1e-5)
         assert not path.coefs[2:].any()
 
+    @pytest.mark.parametrize("shape", [(5, 30), (30, 60)])
+    @storages
+    def test_ridge_with_all_kinds_of_factors_at_both_ends(self, rng, shape, storage):
+        X, y = rng.standard_normal(shape), rng.standard_normal(shape[0])
+        factors = np.resize([0.0, 0.1, 1, 10, np.inf, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1], shape[1])
+        stored = storage(X)
+        for fit_intercept in (True, False):
+            path = regpath.ridge_path(
+                stored,
+                y,
+                penalty_factor=factors,
+                lambdas=[np.inf, 1e3, 1.0, 1e-3, 0.0],
+                fit_intercept=fit_intercept,
+                standardize=False,
+            )
+            assert_certified(path, stored, y, tol=1e-6)
+            certificate = path.certify(stored, y)
+            np.testing.assert_allclose(
+                path.objectives,
+                certificate.objectives,
+                rtol=1e-8,
+                atol=1e-12 * certificate.null_objective,
+            )
+
     def test_any_order_and_duplicates(self, data):
         X, y = data
         path = regpath.lasso_path(X, y, lambdas=[0.1, 1.0, 0.1, 0.3], tol=TOL)
@@ -399,12 +449,13 @@ class TestFactorsAndLimits:
     @ratios
     def test_everything_excluded(self, data, l1_ratio):
         X, y = data
-        path = regpath.fit_path(
-            X, y, l1_ratio=l1_ratio, penalty_factor=np.full(9, np.inf), n_lambdas=4
-        )
-        assert path.lambdas.size == 4
-        assert not path.coefs.any()
-        assert path.certify(X, y).dual_gaps.max() <= 1e-15
+        for matrix in (X, X.astype(np.float32), sparse.csc_array(X)):
+            path = regpath.fit_path(
+                matrix, y, l1_ratio=l1_ratio, penalty_factor=np.full(9, np.inf), n_lambdas=4
+            )
+            assert path.lambdas.size == 4
+            assert not path.coefs.any()
+            assert path.certify(X, y).dual_gaps.max() <= 1e-15
 
     @ratios
     @storages
@@ -427,6 +478,19 @@ class TestFactorsAndLimits:
             X, y, l1_ratio=l1_ratio, penalty_factor=factors, n_lambdas=6, tol=TOL
         )
         assert_certified(path, X, y)
+
+    @ratios
+    @storages
+    def test_dependent_unpenalised_features_and_few_rows(self, rng, l1_ratio, storage):
+        X, y = rng.standard_normal((20, 40)), rng.standard_normal(20)
+        X[:, 1], X[:, 2] = X[:, 0], 0.0
+        options = {"l1_ratio": l1_ratio, "penalty_factor": np.r_[0.0, 0.0, 0.0, np.ones(37)]}
+        path = regpath.fit_path(storage(X), y, lambdas=[1.0, 0.1], **options)
+        assert_certified(path, X, y, tol=1e-6)
+        certificate = path.certify(X, y)
+        np.testing.assert_allclose(path.objectives, certificate.objectives, rtol=1e-8)
+        X[:, 1] += 1e-12 * rng.standard_normal(20)
+        fit_honestly(storage(X), y, 1e-6, lambdas=[1.0, 0.1], **options)
 
     def test_more_unpenalised_features_than_rows(self, rng):
         X, y = rng.standard_normal((8, 20)), rng.standard_normal(8)

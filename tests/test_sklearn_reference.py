@@ -37,13 +37,12 @@ SHAPES = {"tall": (80, 12), "wide": (25, 60)}
 
 def make_data(shape, *, is_sparse):
     rng = np.random.default_rng(7)
-    n, p = shape
     X = rng.standard_normal(shape) + 0.5
     X[:, 1] += X[:, 0]
     if is_sparse:
         X *= rng.random(shape) < 0.3
-    y = X[:, :4] @ [1.0, -2.0, 1.5, 0.5] + rng.standard_normal(n) + 3
-    return X, y, rng.integers(1, 5, n).astype(float)
+    y = X[:, :4] @ [1.0, -2.0, 1.5, 0.5] + rng.standard_normal(shape[0]) + 3
+    return X, y, rng.integers(1, 5, shape[0]).astype(float)
 
 
 def fit_both(estimator, options, shape, *, is_sparse, l1_ratio, lambda_):

@@ -6,7 +6,7 @@ from typing import Any
 
 from regpath._numba import SPARSE, kernel
 
-__all__ = ["descend", "penalty_value", "working_gradient"]
+__all__ = ["descend", "working_gradient"]
 
 
 @kernel(SPARSE)
@@ -32,12 +32,3 @@ def working_gradient(design: Any, r: Any, size: int, g: Any) -> None:
     """Gradient x_k'r of every working column."""
     for k in range(size):
         g[k] = design.dot(k, r)
-
-
-@kernel(SPARSE)
-def penalty_value(penalty: Any, b: Any, size: int) -> float:
-    """Sum of phi_k(b_k)."""
-    total = 0.0
-    for k in range(size):
-        total += penalty.value(k, b[k])
-    return total

@@ -13,7 +13,7 @@ from typing import Any
 
 from regpath._numba import kernel
 
-__all__ = ["dual_gap", "worst_violation"]
+__all__ = ["dual_gap", "penalty_value", "worst_violation"]
 
 EPSILON = 2.0**-52
 
@@ -80,3 +80,12 @@ def worst_violation(penalty: Any, g: Any, b: Any, size: int, unit: Any) -> float
     for k in range(size):
         worst = max(worst, unit[k] * penalty.violation(k, g[k], b[k]))
     return worst
+
+
+@kernel()
+def penalty_value(penalty: Any, b: Any, size: int) -> float:
+    """Sum of phi_k(b_k)."""
+    total = 0.0
+    for k in range(size):
+        total += penalty.value(k, b[k])
+    return total

@@ -2,8 +2,8 @@
 
     minimise over b    b'G b / 2 - q'b + sum_k phi_k(b_k)
 
-State (fields of the named tuple ``S``): ``G, q``; ``b`` and ``h = q - G b``; ``g, d``, room for
-gradients and directions. The factor ``F`` of the active features is described in `factor`. One
+State (fields of the named tuple ``S``): ``G, q``; ``b`` and ``h = q - G b``; ``g, d, kept``, room for
+gradients, directions and the best coefficients. The factor ``F`` of the active features is described in `factor`. One
 iteration is: bring the factor in line with the support, Newton steps on the support, gap, one sweep
 of coordinate descent.
 """
@@ -15,7 +15,7 @@ from typing import Any
 
 from regpath._numba import kernel
 from regpath.kernels.factor import OUTSIDE, append, back_solve, depends, project, remove, solve
-from regpath.kernels.gap import dual_gap
+from regpath.kernels.gap import dual_gap, penalty_value
 from regpath.kernels.primitives import axpy
 
 __all__ = ["CONVERGED", "EXHAUSTED", "REFACTOR", "STALLED", "minimise", "refresh", "residual_square"]
@@ -53,16 +53,28 @@ def minimise(
     tuple of (code, m, iterations, gap)
     """
     G, q, h, b = S.G, S.q, S.h, S.b
-    best, gap, patience = math.inf, math.inf, 0
+    best, gap, patience, lowest = math.inf, math.inf, 0, math.inf
     for iteration in range(budget):
         aligned = align(F, G, b, penalty, size, m, largest)
         if aligned < 0:
             return REFACTOR, m, iteration, gap
         m = newton(F, h, b, S.g, S.d, penalty, aligned)
         refresh(G, q, b, h, size)
-        gap = dual_gap(penalty, h, b, size, penalty, q[:0], residual_square(q, h, b, size, yy))
+        rr = residual_square(q, h, b, size, yy)
+        objective = 0.5 * rr + penalty_value(penalty, b, size)
+        if not objective <= lowest + 1e-9 * yy:
+            # Every step descends in exact arithmetic: this one was made of rounding errors.
+            for k in range(size):
+                b[k] = S.kept[k]
+            refresh(G, q, b, h, size)
+            return STALLED, m, iteration + 1, gap
+        gap = dual_gap(penalty, h, b, size, penalty, q[:0], rr)
         if gap <= target:
             return CONVERGED, m, iteration + 1, gap
+        if objective < lowest:
+            lowest = objective
+            for k in range(size):
+                S.kept[k] = b[k]
         patience = 0 if gap < 0.9 * best else patience + 1
         best = min(best, gap)
         if patience > PATIENCE:
@@ -213,8 +225,8 @@ def slide(active: Any, h: Any, b: Any, d: Any, penalty: Any, k: int, m: int, piv
         slope -= pull
         scale += abs(pull)
     leaver = m
-    if abs(slope) <= 1e-9 * scale + NOISE:
-        # The objective is flat: take the dependent feature out.
+    if abs(slope) <= 1e-9 * scale + NOISE or penalty.threshold(k) == 0.0:
+        # The objective is flat, or nothing but rounding would bound the step: take the feature out.
         direction, step, end = -math.copysign(1.0, b[k]), abs(b[k]), 0.0
     else:
         direction = math.copysign(1.0, slope)

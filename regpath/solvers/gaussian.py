@@ -18,8 +18,7 @@ from numpy.typing import NDArray
 
 from regpath.designs import Dense, n_bytes
 from regpath.kernels import quadratic
-from regpath.kernels.descent import penalty_value
-from regpath.kernels.gap import dual_gap, worst_violation
+from regpath.kernels.gap import dual_gap, penalty_value, worst_violation
 from regpath.penalties import ElasticNet
 from regpath.screening import Estimate, References
 from regpath.solvers.geometry import Geometry
@@ -195,7 +194,7 @@ class ActiveSetSolver:
             n_iter += outcome.iterations
             gap, violators = self._certify()
             if gap <= self.tol or not violators.size or n_iter >= self.max_iter:
-                return self._describe(gap, n_iter)
+                return self._describe(gap, n_iter, violators)
             self._admit(violators)
 
     # -- predict -------------------------------------------------------------------------------
@@ -346,20 +345,28 @@ class ActiveSetSolver:
 
     # -- record --------------------------------------------------------------------------------
 
-    def _describe(self, gap: float, n_iter: int) -> SolvedPoint:
+    def _describe(self, gap: float, n_iter: int, violators: Index) -> SolvedPoint:
         core, penalty = self.core, self._local
         b = core.coefs
         support = np.flatnonzero(b)
         support = support[np.argsort(self.working[support])]
         rr = core.residual_square
         value = 0.5 * rr + float(penalty_value(penalty, b, core.size))
-        unit = 1.0 / self.geometry.penalty_scale[self.working]
+        unit = 1.0 / self.geometry.penalty_scale
+        outside = self._estimate.gradient[violators]
+        zeros = np.zeros(violators.size)
+        violation = max(
+            worst_violation(penalty, core.gradients, b, core.size, unit[self.working]),
+            worst_violation(
+                self._penalty.at(violators), outside, zeros, violators.size, unit[violators]
+            ),
+        )
         return SolvedPoint(
             features=self.working[support],
             coefs=b[support],
             objective=value / NULL,
             gap=gap,
-            violation=worst_violation(penalty, core.gradients, b, core.size, unit),
+            violation=violation,
             explained=self._yy - rr,
             n_iter=n_iter,
             working_set=core.size,

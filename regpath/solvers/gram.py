@@ -48,6 +48,7 @@ class _State(NamedTuple):
     b: Array
     g: Array
     d: Array
+    kept: Array
 
 
 class _Factor(NamedTuple):
@@ -61,7 +62,7 @@ class _Factor(NamedTuple):
 
 
 def _state(capacity: int) -> _State:
-    return _State(np.empty((capacity, capacity)), *(np.zeros(capacity) for _ in range(5)))
+    return _State(np.empty((capacity, capacity)), *(np.zeros(capacity) for _ in range(6)))
 
 
 def _factor(order: int, capacity: int) -> _Factor:
@@ -126,7 +127,7 @@ class GramCore:
         """Take a complete Gram matrix over all features, without a copy."""
         p = products.size
         self._S = _state(0)._replace(
-            G=gram, q=products.copy(), h=products.copy(), b=np.zeros(p), g=np.empty(p), d=np.empty(p)
+            G=gram, q=products.copy(), h=products.copy(), b=np.zeros(p), g=np.empty(p), d=np.empty(p), kept=np.zeros(p)
         )
         self._F = _factor(min(p, self._rank), p)
         self._m = 0

@@ -43,7 +43,7 @@ def gram_of_columns(geometry: Geometry, features: Index) -> Array:
         gram -= np.outer(mean, mean)
     else:
         gram = np.zeros((features.size, features.size))
-        rows = max(64, BLOCK_BYTES // (8 * features.size))
+        rows = max(64, BLOCK_BYTES // (8 * max(features.size, 1)))
         for start in range(0, g.n, rows):
             part = slice(start, start + rows)
             block = (X[:, part] - mean[:, None]) * g.root[part]

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.kernels import quadratic
-from regpath.kernels.descent import descend, penalty_value, working_gradient
-from regpath.kernels.gap import dual_gap
+from regpath.kernels.descent import descend, working_gradient
+from regpath.kernels.gap import dual_gap, penalty_value
 from regpath.penalties import ElasticNet
 from regpath.solvers.gram import Outcome
 from regpath.solvers.working import Working

@@ -84,17 +84,18 @@ class SpectralSolver:
         self._free = np.flatnonzero(kept & (self.factor == 0.0))
         strength = self.factor * g.penalty_scale**2
         self._weight = 1.0 / strength[self._penalised]
-        self._basis, self._triangle = self._project_free()
+        self._basis, self._to_free = self._project_free()
         self._y = self._off_free(g.response)
 
     def _project_free(self) -> tuple[Array, Array]:
-        """Orthonormal basis (k, n) of the unpenalised columns and the triangle that leads to it."""
+        """Orthonormal basis (k, n) of the unpenalised columns, and the map from it to coefficients."""
         g = self.geometry
         if not self._free.size:
             return np.zeros((0, g.n)), np.zeros((0, 0))
         columns = np.array([apply(g, np.eye(1, g.p, j).ravel()) for j in self._free.tolist()])
-        Q, R = np.linalg.qr(columns.T)
-        return Q.T, R
+        V, lengths, basis = np.linalg.svd(columns, full_matrices=False)
+        kept = lengths > 1e-12 * lengths[0]  # the columns may depend on each other
+        return basis[kept], V[:, kept] / lengths[kept]
 
     def _off_free(self, r: Array) -> Array:
         """Remove the span of the unpenalised columns."""
@@ -147,7 +148,7 @@ class SpectralSolver:
             reduced, rhs = gram, q
         values, V = eigh(reduced, check_finite=False, driver="evd")
         projected = V.T @ rhs
-        inverse = _shifted_inverse(values, lambdas)
+        inverse = _shifted_inverse(values, lambdas, self._weight.sum())
         B = V @ (projected[:, None] * inverse)
         left = rhs[:, None] - reduced @ B - _times(lambdas, B)
         gaps = 0.5 * np.sum((V.T @ left) ** 2 * inverse, axis=0)
@@ -210,7 +211,7 @@ class SpectralSolver:
             beta.append(float(np.linalg.norm(w)))
             values, Z = eigh_tridiagonal(np.array(alpha), np.array(beta[:-1]))
             response = length * Z[0]
-            rest = beta[-1] * np.abs((Z[-1] * response) @ _shifted_inverse(values, positive))
+            rest = beta[-1] * np.abs((Z[-1] * response) @ _shifted_inverse(values, positive, self._weight.sum()))
             worst = 0.5 * float(np.max(rest, initial=0.0)) ** 2
             done = worst <= 0.1 * self.tol * NULL or beta[-1] <= ZERO * max(values[-1], 1e-300)
             if done or len(alpha) >= steps or time.monotonic() > self.deadline:
@@ -220,7 +221,7 @@ class SpectralSolver:
     def _path_from_rows(self, spectrum: Spectrum, lambdas: Array) -> Iterator[SolvedPoint]:
         """b(lambda) = X~'a(lambda), a = (K + lambda)^-1 y."""
         g = self.geometry
-        inverse = _shifted_inverse(spectrum.values, lambdas)
+        inverse = _shifted_inverse(spectrum.values, lambdas, self._weight.sum())
         a = spectrum.response[:, None] * inverse
         coefs = multiply(g, np.ascontiguousarray((spectrum.vectors @ a).T), self._penalised)
         coefs *= self._weight[:, None]
@@ -244,7 +245,7 @@ class SpectralSolver:
                 image[features] = b
                 rest_y = self._basis @ (g.response - apply(g, image))
                 features = np.concatenate([features, self._free])
-                b = np.concatenate([b, np.linalg.lstsq(self._triangle, rest_y, rcond=1e-12)[0]])
+                b = np.concatenate([b, self._to_free @ rest_y])
             worst = math.sqrt(distance2) / float(np.min(g.penalty_scale[features], initial=1.0))
             yield self._point(
                 features,
@@ -292,8 +293,13 @@ def _times(lambdas: Array | float, b: Array) -> Array:
         return np.where(np.isinf(lambdas), 0.0, lambdas * b)
 
 
-def _shifted_inverse(values: Array, lambdas: Array) -> Array:
-    """1 / (value + lambda) of shape (k, L); 0 where both are zero, or lambda is inf."""
-    floor = ZERO * max(float(np.max(values, initial=0.0)), 1e-300) * max(values.size, 1)
+def _shifted_inverse(values: Array, lambdas: Array, trace: float) -> Array:
+    """1 / (value + lambda) of shape (k, L); 0 where that is a rounding error, or lambda is inf.
+
+    ``trace`` is that of the matrix before the unpenalised columns were projected out: the size of what
+    was rounded.
+    """
+    largest = float(np.max(values, initial=0.0))
+    floor = max(ZERO * largest * max(values.size, 1), 16.0 * np.finfo(float).eps * trace)
     shifted = np.maximum(values, 0.0)[:, None] + lambdas
     return np.where(shifted > floor, 1.0 / np.maximum(shifted, floor), 0.0)
