@@ -32,8 +32,8 @@ __all__ = ["DENSE", "SPARSE", "STRICT", "cache_directory", "kernel", "register_m
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# Sums may be reordered and fused, which lets LLVM keep vector accumulators: 2.5 x the speed of a dot
-# product. NaN, infinities and divisions keep their IEEE meaning.
+# Sums may be reordered and fused, which lets LLVM keep vector accumulators: 2.5 x the speed of a
+# dot product. NaN, infinities and divisions keep their IEEE meaning.
 DENSE = frozenset({"reassoc", "contract", "nsz"})
 # With reassoc LLVM turns indexed sums into gathers, which are twice as slow: fuse only.
 SPARSE = frozenset({"contract", "nsz"})
@@ -54,7 +54,7 @@ def package_digest() -> str:
 
 @cache
 def _class_digest(cls: type) -> str:
-    """Digest of the module a foreign class is written in, or of its methods where there is no file."""
+    """Digest of the module of a foreign class, or of its methods where there is no file."""
     try:
         source = Path(inspect.getfile(cls)).read_bytes()
     except (OSError, TypeError):
@@ -146,7 +146,7 @@ def kernel(fastmath: frozenset[str] = STRICT) -> Callable[[Function], Function]:
 
 
 def _enable_cache(dispatcher: Any, function: Callable[..., Any]) -> None:
-    """Give a dispatcher the stamped cache; without a writable place it compiles in every process."""
+    """Give a dispatcher the stamped cache; without a writable place nothing is kept."""
     try:
         dispatcher._cache = _Cache(function)
     except (RuntimeError, OSError, AttributeError, TypeError):
@@ -164,8 +164,8 @@ def register_methods(*, inline: bool, **arities: int) -> None:
     Parameters
     ----------
     inline : bool
-        Whether numba inlines them in its own representation. It makes loops inside a method as fast as
-        if they stood in the kernel, and takes about twice as long to compile.
+        Whether numba inlines them in its own representation. It makes loops inside a method as
+        fast as if they stood in the kernel, and takes about twice as long to compile.
     **arities : int
         Name of the method, and its number of arguments without ``self``.
     """

@@ -17,15 +17,19 @@ from regpath.solvers.working import working_columns
 
 __all__ = ["warmup"]
 
-DTYPES = "float64 float32 int8 uint8 int16 uint16 int32 uint32 int64 uint64".split()
-INDICES = "int32 int64".split()
+DTYPES = [
+    "float64",
+    "float32",
+    *(f"{sign}int{bits}" for bits in (8, 16, 32, 64) for sign in ("", "u")),
+]
+INDICES = ["int32", "int64"]
 
 
 def warmup(progress: Callable[[str], Any] | None = None) -> list[str]:
     """Compile every kernel and keep the machine code on disk.
 
-    The first path in a fresh installation compiles what it needs, which takes seconds; after `warmup`
-    no path does.
+    The first path in a fresh installation compiles what it needs, which takes seconds; after
+    `warmup` no path does.
 
     Parameters
     ----------

@@ -27,8 +27,9 @@ from regpath.kernels.primitives import axpy, dot, spread
 
 __all__ = ["Centred", "Csc", "Dense", "n_bytes", "n_columns", "n_entries"]
 
-# Loops over sparse columns stand in the methods themselves: handing the arrays of a tuple to a function
-# costs 40 ns, more than a short column. Kernels that call them allow contraction but no reordering.
+# Loops over sparse columns stand in the methods themselves: handing the arrays of a tuple to a
+# function costs 40 ns, more than a short column. Kernels that call them allow contraction but no
+# reordering.
 register_methods(inline=True, dot=2, axpy=3, moments=2)
 
 
@@ -106,8 +107,8 @@ class Centred(NamedTuple):
 
     Columns without zeros are stored centred, with a multiple of 0.
 
-    Column j stands for x_j - centre_j c. A vector r stands for r[:n] + r[n] c, with c'(r[:n] + r[n] c) = 0
-    kept by construction, so that (x_j - centre_j c)'r = x_j'r[:n] + r[n] centre_j.
+    Column j stands for x_j - centre_j c. A vector r stands for r[:n] + r[n] c, with c'(r[:n] +
+    r[n] c) = 0 kept by construction, so that (x_j - centre_j c)'r = x_j'r[:n] + r[n] centre_j.
 
     Attributes
     ----------

@@ -162,13 +162,14 @@ def _certify(path: Path, problem: _Problem) -> Certificate:
     storage = path.coefs_sparse
     rows, p = problem.y.size, problem.design.shift.size
     step = max(1, BLOCK_ENTRIES // max(rows, p, 1))
-    # Blocks of one kind: which features count as unpenalised is decided for a whole block.
+    # Which features count as unpenalised is decided for a whole block, so weak ones come alone.
     l1 = np.ldexp(lambdas * path.l1_ratio, -problem.exponent)
     weak = (l1 <= WEAK * problem.null_gradient) & (lambdas * (1 - path.l1_ratio) <= WEAK)
-    for kind in (np.isinf(lambdas), weak, np.isfinite(lambdas) & ~weak):
+    strong = np.isfinite(lambdas) & ~weak
+    for kind, width in ((np.isinf(lambdas), step), (weak, 1), (strong, step)):
         where = np.flatnonzero(kind)
-        for start in range(0, where.size, step):
-            k = where[start : start + step]
+        for start in range(0, where.size, width):
+            k = where[start : start + width]
             coefs = np.ldexp(storage[:, k].toarray(), -problem.exponent)
             intercepts = np.ldexp(np.asarray(path.intercepts)[k], -problem.exponent)
             result[:, k] = _certify_block(problem, lambdas[k], path.l1_ratio, coefs, intercepts)
@@ -409,14 +410,15 @@ def _dual_point(
 
     A penalty next to nothing counts as none: every u is a dual point, only not as good a one.
     Features free on both sides need x~_j' W u = 0. A feature free on one side needs only the sign
-    of x~_j' W u, so it is projected out if its coefficient has left the limit or the sign is wrong.
+    of x~_j' W u: it is projected out if the sign is wrong. Features strictly between their limits
+    are projected out as well: at the optimum their products are zero.
     """
     norms = problem.design.norms
     bare = penalty.kept & (penalty.l2.max(axis=1) <= WEAK * norms**2)
     bare &= penalty.l1.max(axis=1) <= WEAK * norms * np.sqrt(2 * problem.null_objective)
     low, high = penalty.lower[:, 0] == -np.inf, penalty.upper[:, 0] == np.inf
-    free, half = bare & low & high, bare & (low ^ high)
-    if not half.any():
+    free, half, limited = bare & low & high, bare & (low ^ high), bare & ~(low & high)
+    if not limited.any():
         if not free.any():
             return residual, gradient
         u = problem.project_out(free, residual)
@@ -425,9 +427,9 @@ def _dual_point(
     for k in range(b.shape[1]):
         column = residual[:, [k]]
         rounding = problem.rounding(column)[:, 0]
-        limit = np.where(high, penalty.lower[:, 0], penalty.upper[:, 0])
-        moved = np.abs(b[:, k] - limit) > 1e-9 * np.abs(limit)
-        inside = free | (half & moved)
+        slack = 1e-9 * np.abs(b[:, k])
+        moved = (b[:, k] - slack > penalty.lower[:, 0]) & (b[:, k] + slack < penalty.upper[:, 0])
+        inside = free | (limited & moved)
         for _ in range(CONE_ROUNDS):
             u[:, [k]] = problem.project_out(inside, column)
             t[:, [k]] = _masked(problem.design.correlate(u[:, [k]]), penalty.kept)

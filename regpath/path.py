@@ -177,10 +177,12 @@ def fit_path(
 
     Minimises, for every lambda of a decreasing grid,
 
-        sum_i w_i loss(y_i, o_i + b0 + x_i'b) + lambda sum_j v_j [r |s_j b_j| + (1 - r)/2 (s_j b_j)^2]
+        sum_i w_i loss(y_i, o_i + b0 + x_i'b) + lambda sum_j v_j [r |s_j b_j| + (1 - r)/2 (s_j
+        b_j)^2]
 
-    over the intercept b0 and lower <= b <= upper; weights w sum to one, s_j is the weighted standard
-    deviation of column j (1 with ``standardize=False``), r is ``l1_ratio``, v ``penalty_factor``.
+    over the intercept b0 and lower <= b <= upper; weights w sum to one, s_j is the weighted
+    standard deviation of column j (1 with ``standardize=False``), r is ``l1_ratio``, v
+    ``penalty_factor``.
 
     Parameters
     ----------
@@ -279,9 +281,7 @@ def refit(path: Path, X: Any, y: Any, lambdas: Any) -> Path:
     """
     settings = {f: getattr(path.settings, f) for f in path.settings.__dataclass_fields__}
     grid = np.atleast_1d(np.asarray(lambdas, float))
-    return _fit(
-        "refit", X, y, family=path.family, l1_ratio=path.l1_ratio, lambdas=grid, **settings
-    )
+    return _fit("refit", X, y, family=path.family, l1_ratio=path.l1_ratio, lambdas=grid, **settings)
 
 
 # ------------------------------------------------------------------------------------------ the fit
@@ -325,8 +325,8 @@ def _fit(call: str, X: Any, y: Any, **arguments: Any) -> Path:
 def _check_penalty(call: str, penalty: Any) -> None:
     if penalty is not None and penalty != "elasticnet" and penalty is not ElasticNet:
         raise ValueError(
-            f"{call}(penalty={penalty!r}): the penalty is 'elasticnet' (or None); its share of L1 is "
-            "set by l1_ratio."
+            f"{call}(penalty={penalty!r}): the penalty is 'elasticnet' (or None); "
+            "its share of L1 is set by l1_ratio."
         )
 
 
@@ -487,7 +487,9 @@ class _Record:
         """Coefficients in the user's units; one at its limit is the limit, to the last bit."""
         j, g = point.features, self._geometry
         lower, upper = working_limits(problem, g)
-        b = np.clip(point.coefs * (g.response_scale / g.scale[j]), problem.lower[j], problem.upper[j])
+        b = np.clip(
+            point.coefs * (g.response_scale / g.scale[j]), problem.lower[j], problem.upper[j]
+        )
         b = np.where(point.coefs >= upper[j], problem.upper[j], b)
         at_limit: Array = np.where(point.coefs <= lower[j], problem.lower[j], b)
         return at_limit
@@ -541,9 +543,10 @@ def _warn_of_misses(call: str, path: Path) -> None:
         else "raise tol or rescale the data: floating point allows no more"
     )
     warnings.warn(
-        f"{call}: {len(missed)} of {len(path.statuses)} points miss tol={path.settings.tol:.1e}; the "
-        f"worst relative duality gap is {path.dual_gaps[worst]:.1e} at lambda="
-        f"{path.lambdas[worst]:.4g}. To do: {advice}. See path.statuses and path.dual_gaps.",
+        f"{call}: {len(missed)} of {len(path.statuses)} points miss "
+        f"tol={path.settings.tol:.1e}; the worst relative duality gap is "
+        f"{path.dual_gaps[worst]:.1e} at lambda={path.lambdas[worst]:.4g}. To do: {advice}. "
+        "See path.statuses and path.dual_gaps.",
         ConvergenceWarning,
         stacklevel=4,
     )

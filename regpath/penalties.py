@@ -1,6 +1,7 @@
 """Penalties: what a kernel may ask of a penalty, one class each.
 
-The contract, for feature k, its coefficient b and a gradient g (the negative derivative of the loss):
+The contract, for feature k, its coefficient b and a gradient g (the negative derivative of the
+loss):
 
 ========================  =====================================================================
 method                    meaning

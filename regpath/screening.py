@@ -1,6 +1,7 @@
 """Which features can still be non-zero: bounds on gradients from gradients that are known.
 
-Gradients are linear in the residual. If r = sum_i c_i r_i + d and the gradients of the r_i are known,
+Gradients are linear in the residual. If r = sum_i c_i r_i + d and the gradients of the r_i are
+known,
 
     |x_j'r - sum_i c_i x_j'r_i| <= |x_j| |d|        (Cauchy-Schwarz, with |x_j| = 1),
 
@@ -72,7 +73,9 @@ class References:
         inverse = _pseudo_inverse(self._products[: self._count, : self._count])
         weights = inverse @ (known @ residual)
         rest = residual - weights @ known
-        weights += inverse @ (known @ rest)  # one refinement recovers the digits lost in the products
+        weights += inverse @ (
+            known @ rest
+        )  # one refinement recovers the digits lost in the products
         rest = residual - weights @ known
         lengths = np.sqrt(np.diagonal(self._products)[: self._count])
         return Estimate(

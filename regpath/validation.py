@@ -411,5 +411,3 @@ def _shape(design: Dense | Csc) -> tuple[int, int]:
 def _float64(array: npt.NDArray[Any]) -> FloatArray:
     with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinite
         return np.ascontiguousarray(array, np.float64)
-
-

@@ -10,9 +10,7 @@ __all__ = ["descend", "working_gradient"]
 
 
 @kernel(SPARSE)
-def descend(
-    design: Any, penalty: Any, b: Any, r: Any, features: Any, epochs: int
-) -> None:
+def descend(design: Any, penalty: Any, b: Any, r: Any, features: Any, epochs: int) -> None:
     """Cyclic coordinate descent over a list of columns of unit length; keeps r the residual of b.
 
     Reference: Friedman, Hastie and Tibshirani (2010), section 2.1.

@@ -1,8 +1,9 @@
 """A Cholesky factor that follows an active set of features.
 
-State (fields of the named tuple ``F``): ``R`` with R'R = G_AA + diag(held) over the list ``active``;
-``position``, its inverse (negative: not in it); ``held``, the curvature of the penalty when a feature
-was appended; ``z``, room for one column. The number of active features m is passed along.
+State (fields of the named tuple ``F``): ``R`` with R'R = G_AA + diag(held) over the list
+``active``; ``position``, its inverse (negative: not in it); ``held``, the curvature of the penalty
+when a feature was appended; ``z``, room for one column. The number of active features m is passed
+along.
 
 R is upper triangular and stored by rows, so that every loop runs along contiguous memory.
 Reference: Golub and Van Loan, Matrix Computations, 4th ed., sections 3.1 and 6.5.

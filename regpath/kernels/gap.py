@@ -1,7 +1,7 @@
 """Duality gaps and optimality violations, from gradients and coefficients.
 
-With the dual point s r, a multiple of the residual r, primal minus dual value is a sum of terms that
-are never negative (Fenchel-Young inequality), so nothing cancels:
+With the dual point s r, a multiple of the residual r, primal minus dual value is a sum of terms
+that are never negative (Fenchel-Young inequality), so nothing cancels:
 
     gap(s) = (1 - s)^2 / 2 r'r + sum_k [ phi_k(b_k) + phi_k*(s g_k) - s g_k b_k ],    g = X'r.
 """
@@ -29,7 +29,8 @@ def _gap_at(
     noise = EPSILON * length
     for k in range(size):
         t = s * g[k]
-        # Without a threshold even the rounding of a gradient can stand for a long way to the minimum.
+        # Without a threshold even the rounding of a gradient can stand for a long way to the
+        # minimum.
         reach = abs(t) + noise if penalty.threshold(k) == 0.0 else abs(t)
         charged = penalty.conjugate(k, math.copysign(reach, t))
         total += max(penalty.value(k, b[k]) + charged - t * b[k], 0.0)

@@ -10,9 +10,7 @@ __all__ = ["gather_dense", "gather_sparse", "working_residual"]
 
 
 @kernel(DENSE)
-def gather_dense(
-    columns: Any, features: Any, root: Any, centre: Any, scale: Any, out: Any
-) -> None:
+def gather_dense(columns: Any, features: Any, root: Any, centre: Any, scale: Any, out: Any) -> None:
     """Copy columns into contiguous rows: root_i (x_ij - centre_j) / scale_j."""
     for k in range(features.size):
         j = features[k]
@@ -36,9 +34,9 @@ def gather_sparse(
 ) -> None:
     """Append columns root_i (x_ij - centre_j) / scale_j to a sparse copy, and fill their Gram rows.
 
-    ``chains`` links, for every row of X, the entries of the working copy that lie in it. The product
-    of two columns then costs only the rows that both of them touch. An empty ``gram`` is not filled.
-    ``centre`` belongs to the new columns, ``scale`` to all columns of the design.
+    ``chains`` links, for every row of X, the entries of the working copy that lie in it. The
+    product of two columns then costs only the rows that both of them touch. An empty ``gram`` is
+    not filled. ``centre`` belongs to the new columns, ``scale`` to all columns of the design.
     """
     wanted = gram.shape[0] > 0
     e = work.indptr[n_old]

@@ -30,7 +30,8 @@ def spread(x: Any, mean: float, root: Any) -> float:
     """Sum of (root_i (x_i - mean))^2, with root the square roots of the weights."""
     total = 0.0
     for i in range(x.size):
-        # The weight comes before the square: in a row of weight 0, x may be so large that x^2 overflows.
+        # The weight comes before the square: in a row of weight 0, x may be so large that x^2
+        # overflows.
         t = root[i] * (x[i] - mean)
         total += t * t
     return total

@@ -2,10 +2,10 @@
 
     minimise over b    b'G b / 2 - q'b + sum_k phi_k(b_k)
 
-State (fields of the named tuple ``S``): ``G, q``; ``b`` and ``h = q - G b``; ``g, d, kept``, room for
-gradients, directions and the best coefficients. The factor ``F`` of the active features is described in `factor`. One
-iteration is: bring the factor in line with the support, Newton steps on the support, gap, one sweep
-of coordinate descent.
+State (fields of the named tuple ``S``): ``G, q``; ``b`` and ``h = q - G b``; ``g, d, kept``, room
+for gradients, directions and the best coefficients. The factor ``F`` of the active features is
+described in `factor`. One iteration is: bring the factor in line with the support, Newton steps on
+the support, gap, one sweep of coordinate descent.
 """
 
 from __future__ import annotations
@@ -18,7 +18,16 @@ from regpath.kernels.factor import OUTSIDE, append, back_solve, depends, project
 from regpath.kernels.gap import dual_gap, penalty_value
 from regpath.kernels.primitives import axpy
 
-__all__ = ["CONVERGED", "EXHAUSTED", "REFACTOR", "STALLED", "minimise", "refresh", "residual_square"]
+__all__ = [
+    "CONVERGED",
+    "EXHAUSTED",
+    "REFACTOR",
+    "STALLED",
+    "doubt",
+    "minimise",
+    "refresh",
+    "residual_square",
+]
 
 CONVERGED, EXHAUSTED, STALLED, REFACTOR = 0, 1, 2, 3
 
@@ -26,13 +35,23 @@ CONVERGED, EXHAUSTED, STALLED, REFACTOR = 0, 1, 2, 3
 PATIENCE = 60
 # A slope below this, of columns and a response of unit length, is rounding.
 NOISE = 1e-14
+# Rounding errors that a gradient may hold, in units of the last place.
+ROUNDINGS = 8.0
 # Appends and deletes one by one up to here; more of them cost more than a new factorisation.
 FEW = 24
 
 
 @kernel()
 def minimise(
-    S: Any, F: Any, penalty: Any, size: int, m: int, largest: int, yy: float, target: float, budget: int
+    S: Any,
+    F: Any,
+    penalty: Any,
+    size: int,
+    m: int,
+    largest: int,
+    yy: float,
+    target: float,
+    budget: int,
 ) -> tuple[int, int, int, float]:
     """Iterate until the duality gap on the working set is at most ``target``.
 
@@ -68,7 +87,7 @@ def minimise(
                 b[k] = S.kept[k]
             refresh(G, q, b, h, size)
             return STALLED, m, iteration + 1, gap
-        gap = dual_gap(penalty, h, b, size, penalty, q[:0], rr)
+        gap = dual_gap(penalty, h, b, size, penalty, q[:0], rr) + doubt(F, h, b, penalty, size, rr)
         if gap <= target:
             return CONVERGED, m, iteration + 1, gap
         if objective < lowest:
@@ -175,6 +194,24 @@ def residual_square(q: Any, h: Any, b: Any, size: int, yy: float) -> float:
 
 
 @kernel()
+def doubt(F: Any, h: Any, b: Any, penalty: Any, size: int, rr: float) -> float:
+    """What dependent features without a threshold may still gain: all of the residual, or nothing.
+
+    How far such a feature is from the span of the others is lost in rounding, and without a
+    threshold nothing else bounds what a gradient along that direction is worth.
+    """
+    length = 1.0
+    for k in range(size):
+        length += abs(b[k])
+    for k in range(size):
+        if F.position[k] < 0 and penalty.threshold(k) == 0.0 and is_free(penalty, k, b[k]):
+            slope = h[k] - penalty.derivative(k, b[k])
+            if abs(slope) > ROUNDINGS * 2.0**-52 * length and penalty.curvature(k) < 1e-9:
+                return 0.5 * rr
+    return 0.0
+
+
+@kernel()
 def sweep(G: Any, q: Any, h: Any, b: Any, penalty: Any, size: int, slack: float) -> None:
     """One cyclic coordinate-descent pass on (b, h): features enter here."""
     for k in range(size):
@@ -192,10 +229,11 @@ def sweep(G: Any, q: Any, h: Any, b: Any, penalty: Any, size: int, slack: float)
 def exchange(
     F: Any, G: Any, h: Any, b: Any, d: Any, penalty: Any, size: int, m: int
 ) -> tuple[int, bool]:
-    """Move along the null direction of every dependent feature until some coefficient reaches an end.
+    """Move along the null direction of every dependent feature until a coefficient is at its end.
 
-    If x_k = X_A a, then b_k + t, b_A - t a has the same fit and the penalty is linear in t: an end of
-    the segment is optimal. Coordinate descent would crawl along it. Returns whether anything moved.
+    If x_k = X_A a, then b_k + t, b_A - t a has the same fit and the penalty is linear in t: an end
+    of the segment is optimal. Coordinate descent would crawl along it. Returns whether anything
+    moved.
     """
     moved = False
     for k in range(size):

@@ -1,1 +1,1 @@
-"""Solvers: the gaussian path, its working set in Gram and in residual form, and the ridge spectrum."""
+"""Solvers: the gaussian path, its working set in Gram and residual form, the ridge spectrum."""

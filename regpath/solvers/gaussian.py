@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -84,29 +84,6 @@ class SolvedPoint(NamedTuple):
     exhausted: bool
 
 
-class Core(Protocol):
-    """A solver on the working set, in Gram or in residual form."""
-
-    @property
-    def size(self) -> int:
-        """Number of features in the working set."""
-
-    @property
-    def coefs(self) -> Array:
-        """Coefficients of the working set."""
-
-    @property
-    def gradients(self) -> Array:
-        """Gradients of the working set."""
-
-    @property
-    def residual_square(self) -> float:
-        """Squared length of the residual."""
-
-    def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
-        """Minimise to a duality gap of ``target``."""
-
-
 @dataclass
 class ActiveSetSolver:
     """Warm-started solver of one problem along decreasing lambdas.
@@ -135,7 +112,9 @@ class ActiveSetSolver:
 
     def __post_init__(self) -> None:
         g = self.geometry
-        self._excluded = g.constant | np.isinf(self.factor) | ((self.lower == 0) & (self.upper == 0))
+        self._excluded = (
+            g.constant | np.isinf(self.factor) | ((self.lower == 0) & (self.upper == 0))
+        )
         self._limited = bool(np.any(self.lower == 0.0) or np.any(self.upper == 0.0))
         self._candidates = np.flatnonzero(~self._excluded)
         self._free = np.flatnonzero(~self._excluded & (self.factor == 0.0))
@@ -149,7 +128,7 @@ class ActiveSetSolver:
         self._estimate = Estimate(g.product, 0.0, 0.0)
         self._columns = working_columns(g)
         self._gram = GramCore(self._yy, g.p if self.l1_ratio < 1.0 else min(g.n, g.p))
-        self.core: Core = self._gram
+        self.core: GramCore | ResidualCore = self._gram
         # One number for all columns, unless some column has a mean far beyond its deviation.
         worst = float(g.rounding.max())
         self._rounding: Any = worst if worst < 1e-10 else g.rounding
@@ -239,10 +218,10 @@ class ActiveSetSolver:
         self._inside[features] = True
         self._local = self._penalty.at(self.working)
         block = self._columns.append(features, in_gram)
-        if block is None:
+        if isinstance(self.core, ResidualCore):
             self.core.extend(features.size)
-        else:
-            self._gram.extend(block, self.geometry.product[features])
+        elif block is not None:
+            self.core.extend(block, self.geometry.product[features])
 
     def _take_whole_gram(self) -> None:
         """Put every feature into the Gram matrix by one symmetric product; X is done with."""
@@ -283,7 +262,7 @@ class ActiveSetSolver:
                 return outcome._replace(iterations=done)
 
     def _try_residual_form(self, target: float) -> None:
-        """Descend on sparse columns for as long as the Gram form would take; stay if that was enough.
+        """Descend on sparse columns as long as the Gram form would take; stay if that was enough.
 
         Which form is cheaper depends on the correlation of the columns, which nothing but a trial
         tells. Counts of operations decide, not clocks, so that a path is reproducible.
@@ -296,7 +275,9 @@ class ActiveSetSolver:
         self._next_trial = 2 * self.working.size
         trial = self._residual_core()
         if trial.solve(self._local, target, epochs).code == quadratic.CONVERGED:
-            self._leave_gram(trial, "descent on such sparse columns is cheaper than their Gram matrix")
+            self._leave_gram(
+                trial, "descent on such sparse columns is cheaper than their Gram matrix"
+            )
 
     # -- certify -------------------------------------------------------------------------------
 
@@ -319,10 +300,10 @@ class ActiveSetSolver:
             outside,
             core.residual_square,
         )
-        return gap / NULL, violators
+        return (gap + core.doubt) / NULL, violators
 
     def _violators(self, r: Array) -> Index:
-        """Features outside the working set that violate optimality; all others are proven not to."""
+        """Features outside the working set that violate optimality; the others provably do not."""
         estimate = self._references.estimate(r)
         candidates = self._beyond(estimate)
         if candidates.size > FULL_PASS_SHARE * self.geometry.p:
@@ -334,7 +315,11 @@ class ActiveSetSolver:
 
     def _residual(self) -> Array:
         core = self.core
-        r = core.residual if isinstance(core, ResidualCore) else self._columns.start_residual(core.coefs)
+        r = (
+            core.residual
+            if isinstance(core, ResidualCore)
+            else self._columns.start_residual(core.coefs)
+        )
         return self._columns.plain_residual(r)
 
     def _full_pass(self, r: Array | None = None) -> None:

@@ -7,8 +7,8 @@ Algebra, with weights w_i (sum 1), column means m_j and rho_i = sqrt(w_i):
     (3)  gradient         x~_j'r = [ x_j'(rho r) - m_j rho'r ] / d_j
 
 In these units the loss is |y~ - X~ b|^2 / 2, the null objective is 1/2, and the coefficient of the
-original column is b_j s_y / d_j. Without an intercept m_j = m_y = 0. The penalty acts on s_j times the
-original coefficient, where s_j is the centred deviation or 1, that is on b_j s_y t_j with
+original column is b_j s_y / d_j. Without an intercept m_j = m_y = 0. The penalty acts on s_j times
+the original coefficient, where s_j is the centred deviation or 1, that is on b_j s_y t_j with
 t_j = s_j / d_j.
 """
 
@@ -116,7 +116,7 @@ class Geometry:
 
 
 def over_columns(design: Dense | Csc, n_threads: int, kernel: Any, *arrays: Array) -> None:
-    """Run a kernel over all columns, in ranges, one a thread. Results do not depend on the ranges."""
+    """Run a kernel over ranges of columns, one a thread; results do not depend on the ranges."""
     p = n_columns(design)
     n_threads = max(1, min(n_threads, n_entries(design) // ENTRIES_PER_THREAD))
     if n_threads == 1:
@@ -164,9 +164,7 @@ def measure(
     response, response_mean, response_scale = _working_response(y, weights, root, fit_intercept)
     mean, variance, product = np.empty(p), np.empty(p), np.empty(p)
     w = np.stack([weights, root])
-    over_columns(
-        design, n_threads, column_moments, w, root * response, mean, variance, product
-    )
+    over_columns(design, n_threads, column_moments, w, root * response, mean, variance, product)
     deviation = np.sqrt(variance)
     bad = ~(np.isfinite(mean) & np.isfinite(deviation) & np.isfinite(product))
     if bad.any():
@@ -221,7 +219,7 @@ def _constant_columns(
     design: Dense | Csc, mean: Array, deviation: Array, weights: Array
 ) -> NDArray[np.bool_]:
     """Columns with one value only, over the rows of positive weight."""
-    flat = (deviation == 0.0) & (mean == 0.0)
+    flat: NDArray[np.bool_] = (deviation == 0.0) & (mean == 0.0)
     rows = weights > 0.0
     for j in np.flatnonzero((deviation <= 1e-7 * np.abs(mean)) & ~flat):
         flat[j] = np.ptp(_column(design, int(j))[rows]) == 0

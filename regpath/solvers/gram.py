@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -110,6 +110,12 @@ class GramCore:
         S = self._S
         return float(quadratic.residual_square(S.q, S.h, S.b, self.size, self._yy))
 
+    @property
+    def doubt(self) -> float:
+        """What dependent features may add to the gap."""
+        S, rr = self._S, self.residual_square
+        return float(quadratic.doubt(self._F, S.h, S.b, self._penalty, self.size, rr))
+
     def extend(self, block: Array, products: Array) -> None:
         """Add features by their rows (m, size + m) of the Gram matrix and their products with y."""
         old, new = self.size, self.size + products.size
@@ -127,7 +133,13 @@ class GramCore:
         """Take a complete Gram matrix over all features, without a copy."""
         p = products.size
         self._S = _state(0)._replace(
-            G=gram, q=products.copy(), h=products.copy(), b=np.zeros(p), g=np.empty(p), d=np.empty(p), kept=np.zeros(p)
+            G=gram,
+            q=products.copy(),
+            h=products.copy(),
+            b=np.zeros(p),
+            g=np.empty(p),
+            d=np.empty(p),
+            kept=np.zeros(p),
         )
         self._F = _factor(min(p, self._rank), p)
         self._m = 0
@@ -142,6 +154,7 @@ class GramCore:
     def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
         """Minimise to a duality gap of ``target`` in at most ``budget`` iterations."""
         done = 0
+        self._penalty = penalty
         # A surplus of curvature in the factor keeps its steps descents, but makes them short.
         held, wanted = self._F.held[: self._m], penalty.l2[self._F.active[: self._m]]
         if np.any((wanted < STALE * held) | (wanted > held)):

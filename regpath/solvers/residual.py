@@ -45,6 +45,11 @@ class ResidualCore:
         return self.coefs.size
 
     @property
+    def doubt(self) -> float:
+        """What dependent features may add to the gap: descent moves them all."""
+        return 0.0
+
+    @property
     def residual_square(self) -> float:
         """Squared length of the residual."""
         r = self._columns.plain_residual(self.residual)
@@ -80,12 +85,10 @@ class ResidualCore:
         return Outcome(quadratic.EXHAUSTED, done, gap)
 
     def _epochs(self, penalty: ElasticNet, features: Any, epochs: int) -> None:
-        descend(
-            self._columns.design, penalty, self.coefs, self.residual, features, epochs
-        )
+        descend(self._columns.design, penalty, self.coefs, self.residual, features, epochs)
 
     def _accelerate(self, penalty: ElasticNet, support: NDArray[np.int64]) -> None:
-        """Epochs over the support, then a jump to the combination of them that Anderson proposes."""
+        """Epochs over the support, then a jump to the combination that Anderson proposes."""
         history = np.empty((MEMORY + 1, support.size))
         history[0] = self.coefs[support]
         for k in range(1, MEMORY + 1):

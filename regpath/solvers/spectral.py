@@ -2,14 +2,15 @@
 
 With columns scaled by 1 / sqrt(v_j), the solution at lambda is a function of the eigenvalues of the
 smaller of X~'X~ (p x p) and K = X~ X~' (n x n); where both are large or X is sparse, of the small
-tridiagonal matrix that the Lanczos recurrence builds from K and the response. Unpenalised columns are
-projected out first.
+tridiagonal matrix that the Lanczos recurrence builds from K and the response. Unpenalised columns
+are projected out first.
 
-Certificate: b = X~'a with any a is feasible, and u = lambda a is a dual point with X~'u = lambda b, so
-that primal minus dual value is |r - u|^2 / 2, r = y~ - X~ b: the gap needs no pass over X.
+Certificate: b = X~'a with any a is feasible, and u = lambda a is a dual point with X~'u = lambda
+b, so that primal minus dual value is |r - u|^2 / 2, r = y~ - X~ b: the gap needs no pass over X.
 
-References: Hoerl and Kennard (1970); Hastie and Tibshirani (2004), Efficient quadratic regularization
-for expression arrays, Biostatistics 5; Golub and Van Loan, Matrix Computations, section 10.1.
+References: Hoerl and Kennard (1970); Hastie and Tibshirani (2004), Efficient quadratic
+regularization for expression arrays, Biostatistics 5; Golub and Van Loan, Matrix Computations,
+section 10.1.
 """
 
 from __future__ import annotations
@@ -88,13 +89,17 @@ class SpectralSolver:
         self._y = self._off_free(g.response)
 
     def _project_free(self) -> tuple[Array, Array]:
-        """Orthonormal basis (k, n) of the unpenalised columns, and the map from it to coefficients."""
+        """Orthonormal basis (k, n) of the unpenalised columns, and its map to coefficients."""
         g = self.geometry
+        self._doubt = 0.0
         if not self._free.size:
             return np.zeros((0, g.n)), np.zeros((0, 0))
         columns = np.array([apply(g, np.eye(1, g.p, j).ravel()) for j in self._free.tolist()])
         V, lengths, basis = np.linalg.svd(columns, full_matrices=False)
-        kept = lengths > 1e-12 * lengths[0]  # the columns may depend on each other
+        kept = lengths > 1e-14 * lengths[0]  # the columns may depend on each other
+        # Directions of short length are known up to an angle, which is lost on the response.
+        angles = 8.0 * np.finfo(float).eps * lengths[0] / lengths[kept]
+        self._doubt = 0.5 * float(angles @ angles)
         return basis[kept], V[:, kept] / lengths[kept]
 
     def _off_free(self, r: Array) -> Array:
@@ -131,46 +136,36 @@ class SpectralSolver:
     # -- fewer columns than rows -------------------------------------------------------------------
 
     def _path_from_columns(self, lambdas: Array) -> Iterator[SolvedPoint]:
-        """b(lambda) = V (S + lambda)^-1 V'q on the Gram matrix with the free columns eliminated."""
+        """b(lambda) = V (S + lambda)^-1 V'q on the Gram matrix off the unpenalised columns."""
         g, root = self.geometry, np.sqrt(self._weight)
-        features = np.concatenate([self._penalised, self._free])
-        m = self._penalised.size
-        gram = self._gram(features)
-        outer = np.concatenate([root, np.ones(self._free.size)])
-        gram = gram * outer[:, None] * outer
-        q = g.product[features] * outer
+        gram = self._gram(self._penalised) * root[:, None] * root
+        q = g.product[self._penalised] * root
+        crossed = np.zeros((q.size, 0))
         if self._free.size:
-            joint = np.column_stack([gram[m:, :m], q[m:, None]])
-            eliminated = np.linalg.lstsq(gram[m:, m:], joint, rcond=1e-12)[0]
-            reduced = gram[:m, :m] - gram[:m, m:] @ eliminated[:, :m]
-            rhs = q[:m] - gram[:m, m:] @ eliminated[:, m]
-        else:
-            reduced, rhs = gram, q
-        values, V = eigh(reduced, check_finite=False, driver="evd")
-        projected = V.T @ rhs
+            crossed = multiply(g, self._basis, self._penalised) * root[:, None]
+            gram -= crossed @ crossed.T
+            q -= crossed @ (self._basis @ g.response)
+        values, V = eigh(gram, check_finite=False, driver="evd")
+        projected = V.T @ q
         inverse = _shifted_inverse(values, lambdas, self._weight.sum())
         B = V @ (projected[:, None] * inverse)
-        left = rhs[:, None] - reduced @ B - _times(lambdas, B)
+        h = q[:, None] - gram @ B
+        left = h - _times(lambdas, B)
         gaps = 0.5 * np.sum((V.T @ left) ** 2 * inverse, axis=0)
-        # A rounding error e of the gradients moves the minimum by e^2 / 2 over the smallest curvature.
+        # A rounding error e of the gradients moves the minimum by e^2 / 2 over the least curvature.
         noise = np.finfo(float).eps * (np.linalg.norm(g.response) + np.abs(B).sum(axis=0))
         gaps += 0.5 * noise**2 * inverse.max(axis=0, initial=0.0)
         # Directions that rounding cannot tell from null ones may still lower the objective.
-        lost = (inverse == 0.0) & np.isfinite(lambdas)
-        gaps += 0.5 * (projected**2 @ lost) / INDISTINCT
-        free = (
-            eliminated[:, m, None] - eliminated[:, :m] @ B if self._free.size else np.zeros((0, lambdas.size))
-        )
-        yy = float(g.response @ g.response)
-        for k, lambda_ in enumerate(lambdas):
-            c = np.concatenate([B[:, k], free[:, k]])
-            h = q - gram @ c
-            ridge = lambda_ * float(B[:, k] @ B[:, k]) if np.isfinite(lambda_) else 0.0
+        gaps += 0.5 * (projected**2 @ ((inverse == 0.0) & np.isfinite(lambdas))) / INDISTINCT
+        rr = float(self._y @ self._y) - np.sum((q[:, None] + h) * B, axis=0)
+        ridge = _times(lambdas, np.sum(B * B, axis=0))
+        free = self._to_free @ ((self._basis @ g.response)[:, None] - crossed.T @ B)
+        violation = np.abs(left) / (root * g.penalty_scale[self._penalised])[:, None]
+        features = np.concatenate([self._penalised, self._free])
+        for k in range(lambdas.size):
             b = np.concatenate([B[:, k] * root, free[:, k]])
-            yield self._point(
-                features, b, yy - float(q @ c) - float(h @ c), ridge, gaps[k],
-                float(np.max(np.abs(left[:, k]) / (root * g.penalty_scale[self._penalised]), initial=0.0)),
-            )
+            worst = float(np.max(violation[:, k], initial=0.0))
+            yield self._point(features, b, float(rr[k]), float(ridge[k]), float(gaps[k]), worst)
 
     def _gram(self, features: Index) -> Array:
         if isinstance(self.geometry.design, Dense):
@@ -195,7 +190,7 @@ class SpectralSolver:
         return self._off_free(apply(g, b))
 
     def _lanczos(self, lambdas: Array) -> Spectrum:
-        """Lanczos recurrence on K from y, with full reorthogonalisation, until every lambda is done."""
+        """Lanczos recurrence on K from y, reorthogonalised, until every lambda is done."""
         positive = lambdas[(lambdas > 0.0) & np.isfinite(lambdas)]
         length = float(np.linalg.norm(self._y))
         steps = min(MOST_LANCZOS_STEPS, self.geometry.n)
@@ -211,7 +206,9 @@ class SpectralSolver:
             beta.append(float(np.linalg.norm(w)))
             values, Z = eigh_tridiagonal(np.array(alpha), np.array(beta[:-1]))
             response = length * Z[0]
-            rest = beta[-1] * np.abs((Z[-1] * response) @ _shifted_inverse(values, positive, self._weight.sum()))
+            rest = beta[-1] * np.abs(
+                (Z[-1] * response) @ _shifted_inverse(values, positive, self._weight.sum())
+            )
             worst = 0.5 * float(np.max(rest, initial=0.0)) ** 2
             done = worst <= 0.1 * self.tol * NULL or beta[-1] <= ZERO * max(values[-1], 1e-300)
             if done or len(alpha) >= steps or time.monotonic() > self.deadline:
@@ -237,7 +234,9 @@ class SpectralSolver:
             rest = spectrum.tail * float(spectrum.last @ a[:, k])
             distance2 = float(left @ left) + rest * rest
             r = spectrum.response - fitted
-            outside = max(float(self._y @ self._y) - float(spectrum.response @ spectrum.response), 0.0)
+            outside = max(
+                float(self._y @ self._y) - float(spectrum.response @ spectrum.response), 0.0
+            )
             ridge = lambda_ * float(values @ a[:, k] ** 2) if np.isfinite(lambda_) else 0.0
             features, b = self._penalised, coefs[:, k]
             if self._free.size:
@@ -273,6 +272,7 @@ class SpectralSolver:
     ) -> SolvedPoint:
         g = self.geometry
         order = np.argsort(features)
+        gap += self._doubt
         return SolvedPoint(
             features=features[order],
             coefs=b[order],
@@ -296,8 +296,8 @@ def _times(lambdas: Array | float, b: Array) -> Array:
 def _shifted_inverse(values: Array, lambdas: Array, trace: float) -> Array:
     """1 / (value + lambda) of shape (k, L); 0 where that is a rounding error, or lambda is inf.
 
-    ``trace`` is that of the matrix before the unpenalised columns were projected out: the size of what
-    was rounded.
+    ``trace`` is that of the matrix before the unpenalised columns were projected out: the size of
+    what was rounded.
     """
     largest = float(np.max(values, initial=0.0))
     floor = max(ZERO * largest * max(values.size, 1), 16.0 * np.finfo(float).eps * trace)

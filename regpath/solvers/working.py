@@ -50,7 +50,7 @@ def working_columns(geometry: Geometry) -> Working:
     return SparseWorking(geometry) if isinstance(geometry.design, Csc) else DenseWorking(geometry)
 
 
-def grown(array: Array, rows: int, used: int) -> Array:
+def grown(array: Any, rows: int, used: int) -> Any:
     """The array with room for more rows, its first ``used`` ones kept."""
     if rows <= len(array):
         return array
@@ -86,9 +86,7 @@ class DenseWorking:
         self._columns = grown(self._columns, self.size, old)
         new = self._columns[old : self.size]
         columns: Any = geometry.design
-        gather_dense(
-            columns.columns, features, geometry.root, geometry.mean, geometry.scale, new
-        )
+        gather_dense(columns.columns, features, geometry.root, geometry.mean, geometry.scale, new)
         return new @ self._columns[: self.size].T if gram else None
 
     def start_residual(self, b: Array) -> Array:
@@ -178,4 +176,5 @@ class SparseWorking:
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
-        return r[:-1] + r[-1] * self._geometry.root
+        plain: Array = r[:-1] + r[-1] * self._geometry.root
+        return plain
