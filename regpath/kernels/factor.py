@@ -17,7 +17,17 @@ from typing import Any
 from regpath._numba import DENSE, kernel
 from regpath.kernels.primitives import axpy, dot
 
-__all__ = ["DEPENDENT", "DEPENDS", "OUTSIDE", "append", "depends", "project", "remove", "solve"]
+__all__ = [
+    "DEPENDENT",
+    "DEPENDS",
+    "OUTSIDE",
+    "append",
+    "depends",
+    "project",
+    "rebuild",
+    "remove",
+    "solve",
+]
 
 # Positions of features outside the factor: not tried yet, or found to depend on those inside.
 OUTSIDE, DEPENDS = -1, -2
@@ -125,3 +135,12 @@ def append(F: Any, row: Any, k: int, curvature: float, m: int) -> int:
     F.held[m] = curvature
     F.position[k] = m
     return m + 1
+
+
+@kernel()
+def rebuild(F: Any, G: Any, support: Any, held: Any) -> int:
+    """Append a list of features to an empty factor, leaving out what depends on the others."""
+    m = 0
+    for i in range(support.size):
+        m = append(F, G[support[i]], support[i], held[i], m)
+    return m

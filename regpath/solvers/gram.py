@@ -6,8 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cholesky
-from scipy.linalg.lapack import dpstrf
 
 from regpath.kernels import factor, quadratic
 from regpath.penalties import ElasticNet
@@ -177,24 +175,25 @@ class GramCore:
             self._factorise(penalty)
 
     def _factorise(self, penalty: ElasticNet) -> None:
-        """Factorise afresh over the support, by LAPACK; dependent features are left out."""
+        """Factorise afresh over the support; dependent features are left out."""
         b = self._S.b[: self.size]
         free = (penalty.l1 == 0.0) | (b != 0.0)
         support = np.flatnonzero(free & (b > penalty.lower) & (b < penalty.upper))
-        held = penalty.l2[support]
-        H = self._S.G[np.ix_(support, support)]
-        H[np.diag_indices_from(H)] += held
-        kept, R = _factor_independent(H)
-        m = kept.size
+        m = support.size
         if m > len(self._F.active):
             self._grow_factor(min(self._rank, max(m, 2 * len(self._F.active))))
-        F = self._F
-        F.R[:m, :m] = R
-        F.active[:m] = support[kept]
-        F.held[:m] = held[kept]
+        F, held = self._F, penalty.l2[support]
         F.position[: self.size] = factor.OUTSIDE
-        F.position[support] = factor.DEPENDS
-        F.position[support[kept]] = np.arange(m)
+        H = self._S.G[np.ix_(support, support)]
+        H[np.diag_indices_from(H)] += held
+        L = _lower_factor(H)
+        if L is None:
+            self._m = factor.rebuild(F, self._S.G, support, held)
+            return
+        F.R[:m, :m] = L.T
+        F.active[:m] = support
+        F.held[:m] = held
+        F.position[support] = np.arange(m)
         self._m = m
 
     def _grow(self, capacity: int) -> None:
@@ -219,16 +218,12 @@ class GramCore:
         self._F = new._replace(position=old.position)
 
 
-def _factor_independent(H: Array) -> tuple[Index, Array]:
-    """Upper Cholesky factor over a largest set of columns that do not depend on each other."""
-    diagonal = np.diagonal(H)
+def _lower_factor(H: Array) -> Array | None:
+    """Cholesky factor by LAPACK; None if some column depends on others up to rounding."""
+    # numpy, not scipy: each brings a BLAS with its own threads, and two pools fight for the cores.
     try:
-        R: Array = cholesky(H, check_finite=False)
-        if np.all(np.diagonal(R) ** 2 > factor.DEPENDENT * diagonal):
-            return np.arange(len(H)), R
+        L = np.asarray(np.linalg.cholesky(H), np.float64)
     except np.linalg.LinAlgError:
-        pass
-    scale = np.sqrt(diagonal)
-    _, pivots, rank, _ = dpstrf(H / np.outer(scale, scale), tol=10.0 * factor.DEPENDENT)
-    kept = np.sort(pivots[:rank] - 1)
-    return kept, cholesky(H[np.ix_(kept, kept)], check_finite=False)
+        return None
+    independent = np.diagonal(L) ** 2 > factor.DEPENDENT * np.diagonal(H)
+    return L if independent.all() else None

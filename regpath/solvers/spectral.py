@@ -23,7 +23,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh, eigh_tridiagonal
 
 from regpath.designs import Dense
 from regpath.penalties import INDISTINCT
@@ -145,7 +144,7 @@ class SpectralSolver:
             crossed = multiply(g, self._basis, self._penalised) * root[:, None]
             gram -= crossed @ crossed.T
             q -= crossed @ (self._basis @ g.response)
-        values, V = eigh(gram, check_finite=False, driver="evd")
+        values, V = np.linalg.eigh(gram)
         projected = V.T @ q
         inverse = _shifted_inverse(values, lambdas, self._weight.sum())
         B = V @ (projected[:, None] * inverse)
@@ -180,7 +179,7 @@ class SpectralSolver:
         K = gram_of_rows(self.geometry, self._penalised, self._weight)
         if self._free.size:
             K = self._off_free(self._off_free(K).T)
-        values, vectors = eigh(K, check_finite=False, driver="evd")
+        values, vectors = np.linalg.eigh(K)
         return Spectrum(values, vectors, vectors.T @ self._y, 0.0, np.zeros(values.size))
 
     def _kernel_times(self, v: Array) -> Array:
@@ -191,6 +190,8 @@ class SpectralSolver:
 
     def _lanczos(self, lambdas: Array) -> Spectrum:
         """Lanczos recurrence on K from y, reorthogonalised, until every lambda is done."""
+        from scipy.linalg import eigh_tridiagonal
+
         positive = lambdas[(lambdas > 0.0) & np.isfinite(lambdas)]
         length = float(np.linalg.norm(self._y))
         steps = min(MOST_LANCZOS_STEPS, self.geometry.n)
