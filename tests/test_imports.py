@@ -20,8 +20,10 @@ designs losses penalties
 screening families grid _inputs
 validation
 solvers
+record
 path
 _warmup
+_stated_problem
 selection diagnostics plot
 datasets sklearn glmnet regpath
 _commands
