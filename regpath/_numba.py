@@ -105,7 +105,7 @@ class _Cache(FunctionCache):  # type: ignore[misc]
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
             return super()._load_overload(sig, target_context)
-        except (EOFError, ValueError, AttributeError, ImportError):  # truncated or foreign entry
+        except Exception:  # a truncated or foreign entry: compile again
             return None
 
 

@@ -42,6 +42,8 @@ FULL_PASS_SHARE = 0.1
 SPARSE_SWEEP_COST = 7.5
 # Working-set size from which descent on sparse columns is tried.
 FIRST_TRIAL = 300
+# Bytes that the Gram matrix and its factor may take in any case.
+LEAST_GRAM_DENSE, LEAST_GRAM_SPARSE = 256e6, 64e6
 # Iterations between two looks at the clock.
 CHUNK = 200
 
@@ -141,6 +143,7 @@ class ActiveSetSolver:
         if self._whole_gram_pays(0):
             self._admit(self._candidates)
         else:
+            self.why.append("working set with a Gram matrix that grows as features enter")
             self._admit(self._free)
 
     # -- the path ------------------------------------------------------------------------------
@@ -363,8 +366,9 @@ class ActiveSetSolver:
 
     def _largest_gram(self) -> int:
         """Working-set size up to which G and R may grow: a fair share of the memory of X."""
-        budget = max(256e6, 0.5 * n_bytes(self.geometry.design))
-        return int(math.sqrt(budget / 16.0))
+        design = self.geometry.design
+        least = LEAST_GRAM_DENSE if isinstance(design, Dense) else LEAST_GRAM_SPARSE
+        return int(math.sqrt(max(least, 0.5 * n_bytes(design)) / 16.0))
 
     def _whole_gram_pays(self, entering: int) -> bool:
         """Whether to put all features into the Gram matrix at once."""
