@@ -1,4 +1,4 @@
-"""The cache of compiled kernels: never stale after a change anywhere in the package, never in the way."""
+"""The cache of compiled kernels: never stale after a change in the package, never in the way."""
 
 from __future__ import annotations
 

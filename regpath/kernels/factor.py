@@ -2,8 +2,8 @@
 
 State (fields of the named tuple ``F``): ``R`` with R'R = G_AA + diag(held) over the list
 ``active``; ``position``, its inverse (negative: not in it); ``held``, the curvature of the penalty
-when a feature was appended; ``z``, room for one column. The number of active features m is passed
-along.
+when a feature was appended; ``Z`` and ``queue``, room for a batch of columns and for a list of
+features. The number of active features m is passed along.
 
 R is upper triangular and stored by rows, so that every loop runs along contiguous memory.
 Reference: Golub and Van Loan, Matrix Computations, 4th ed., sections 3.1 and 6.5.
@@ -24,7 +24,6 @@ __all__ = [
     "append",
     "depends",
     "project",
-    "rebuild",
     "remove",
     "solve",
 ]
@@ -119,28 +118,53 @@ def depends(pivot: float, diagonal: float) -> bool:
 
 
 @kernel()
-def append(F: Any, row: Any, k: int, curvature: float, m: int) -> int:
-    """Append feature k, unless it depends on those already in the factor; returns the new m."""
-    R, z = F.R, F.z
+def append(F: Any, G: Any, penalty: Any, features: Any, count: int, m: int) -> int:
+    """Append the first ``count`` features of a list; returns the new m.
+
+    Features that depend on others in the factor are left out. They go in batches, so that a row of R
+    is read once for all columns of a batch.
+    """
+    R, Z, active = F.R, F.Z, F.active
+    for start in range(0, count, Z.shape[0]):
+        width, known = min(Z.shape[0], count - start), m
+        for c in range(width):
+            row, z = G[features[start + c]], Z[c]
+            for i in range(known):
+                z[i] = row[active[i]]
+        for i in range(known):
+            row = R[i]
+            for c in range(width):
+                z = Z[c]
+                z[i] /= row[i]
+                axpy(-z[i], row, z, i + 1, known)
+        for c in range(width):
+            k = features[start + c]
+            m = _place(F, G[k], k, c, penalty.curvature(k), known, m)
+        for i in range(known):
+            row = R[i]
+            for c in range(m - known):
+                row[known + c] = Z[c, i]
+    return m
+
+
+@kernel()
+def _place(F: Any, row: Any, k: int, c: int, curvature: float, known: int, m: int) -> int:
+    """Append feature k, whose first coordinates are in Z_c, behind those of its batch."""
+    R, Z, z = F.R, F.Z, F.Z[c]
     F.position[k] = DEPENDS
     if m >= R.shape[0]:
         return m
-    pivot = project(F, row, k, m, z) + curvature
+    for i in range(known, m):
+        z[i] = (row[F.active[i]] - dot(Z[i - known], z, 0, i)) / R[i, i]
+    pivot = row[k] + curvature - dot(z, z, 0, m)
     if depends(pivot, row[k] + curvature):
         return m
-    for i in range(m):
+    for i in range(known, m):
         R[i, m] = z[i]
     R[m, m] = math.sqrt(pivot)
+    for i in range(m):
+        Z[m - known, i] = z[i]
     F.active[m] = k
     F.held[m] = curvature
     F.position[k] = m
     return m + 1
-
-
-@kernel()
-def rebuild(F: Any, G: Any, support: Any, held: Any) -> int:
-    """Append a list of features to an empty factor, leaving out what depends on the others."""
-    m = 0
-    for i in range(support.size):
-        m = append(F, G[support[i]], support[i], held[i], m)
-    return m

@@ -115,11 +115,12 @@ def is_free(penalty: Any, k: int, b: float) -> bool:
 @kernel()
 def align(F: Any, G: Any, b: Any, penalty: Any, size: int, m: int, largest: int) -> int:
     """Bring the active list in line with the support; -1 asks for a new factorisation."""
-    active, position, room = F.active, F.position, F.R.shape[0]
+    active, position, queue, room = F.active, F.position, F.queue, F.R.shape[0]
     leaving = entering = 0
     for k in range(size):
         free = is_free(penalty, k, b[k])
         if free and position[k] == OUTSIDE:
+            queue[entering] = k
             entering += 1
         elif not free and position[k] >= 0:
             leaving += 1
@@ -132,11 +133,7 @@ def align(F: Any, G: Any, b: Any, penalty: Any, size: int, m: int, largest: int)
         for place in range(m - 1, -1, -1):
             if not is_free(penalty, active[place], b[active[place]]):
                 m = remove(F, place, m)
-    if entering > 0:
-        for k in range(size):
-            if position[k] == OUTSIDE and is_free(penalty, k, b[k]):
-                m = append(F, G[k], k, penalty.curvature(k), m)
-    return m
+    return append(F, G, penalty, queue, entering, m)
 
 
 @kernel()
@@ -245,7 +242,8 @@ def exchange(
             back_solve(F.R, d, m)
             leaver = slide(F.active, h, b, d, penalty, k, m, pivot)
             if leaver < m:
-                m = append(F, G[k], k, curvature, remove(F, leaver, m))
+                F.queue[0] = k
+                m = append(F, G, penalty, F.queue, 1, remove(F, leaver, m))
             moved = True
     return m, moved
 

@@ -16,6 +16,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
+# Columns that are appended to a factor at once.
+BATCH = 32
 # A factor is kept while the ridge term is at least this share of the one it holds.
 STALE = 0.6
 
@@ -56,7 +58,8 @@ class _Factor(NamedTuple):
     active: Index
     position: Index
     held: Array
-    z: Array
+    Z: Array
+    queue: Index
 
 
 def _state(capacity: int) -> _State:
@@ -69,7 +72,8 @@ def _factor(order: int, capacity: int) -> _Factor:
         np.empty(order, np.int64),
         np.full(capacity, factor.OUTSIDE, np.int64),
         np.empty(order),
-        np.empty(order),
+        np.empty((BATCH, order)),
+        np.empty(capacity, np.int64),
     )
 
 
@@ -188,7 +192,8 @@ class GramCore:
         H[np.diag_indices_from(H)] += held
         L = _lower_factor(H)
         if L is None:
-            self._m = factor.rebuild(F, self._S.G, support, held)
+            F.queue[: support.size] = support
+            self._m = factor.append(F, self._S.G, penalty, F.queue, support.size, 0)
             return
         F.R[:m, :m] = L.T
         F.active[:m] = support
@@ -205,7 +210,7 @@ class GramCore:
         self._S = new
         position = np.full(capacity, factor.OUTSIDE, np.int64)
         position[:used] = self._F.position[:used]
-        self._F = self._F._replace(position=position)
+        self._F = self._F._replace(position=position, queue=np.empty(capacity, np.int64))
         if not len(self._F.active):
             self._grow_factor(min(self._rank, capacity))
 
@@ -215,7 +220,7 @@ class GramCore:
         new.R[:m, :m] = old.R[:m, :m]
         new.active[:m] = old.active[:m]
         new.held[:m] = old.held[:m]
-        self._F = new._replace(position=old.position)
+        self._F = new._replace(position=old.position, queue=old.queue)
 
 
 def _lower_factor(H: Array) -> Array | None:
