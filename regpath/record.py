@@ -145,6 +145,8 @@ class Record:
 
 def working_limits(problem: Problem, geometry: Geometry) -> tuple[Array, Array]:
     """Limits of the working coefficients."""
+    if problem.given["lower"] is None and problem.given["upper"] is None:
+        return problem.lower, problem.upper
     to_working = geometry.scale / geometry.response_scale
     return problem.lower * to_working, problem.upper * to_working
 

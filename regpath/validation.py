@@ -372,7 +372,8 @@ def _optional_vector(call: str, name: str, value: Any, size: int) -> FloatArray 
 
 
 def _given_or_full(given: FloatArray | None, size: int, default: float) -> FloatArray:
-    return read_only(np.full(size, default)) if given is None else given
+    # One number stands for all features: with 10^6 columns every vector of that length counts.
+    return np.broadcast_to(np.float64(default), (size,)) if given is None else given
 
 
 def _check_values(at: str, noun: str, values: FloatArray, rules: tuple[_ValueRule, ...]) -> None:

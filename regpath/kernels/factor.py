@@ -121,8 +121,8 @@ def depends(pivot: float, diagonal: float) -> bool:
 def append(F: Any, G: Any, penalty: Any, features: Any, count: int, m: int) -> int:
     """Append the first ``count`` features of a list; returns the new m.
 
-    Features that depend on others in the factor are left out. They go in batches, so that a row of R
-    is read once for all columns of a batch.
+    Features that depend on others in the factor are left out. They go in batches, so that a row of
+    R is read once for all columns of a batch.
     """
     R, Z, active = F.R, F.Z, F.active
     for start in range(0, count, Z.shape[0]):

@@ -58,11 +58,11 @@ def gather_sparse(
             e += 1
         if wanted:
             gram[m, k] = square
-        for f in range(begin, e):
-            i = work.indices[f]
-            chains.owner[f] = k
-            chains.following[f] = chains.head[i]
-            chains.head[i] = f
+            for f in range(begin, e):
+                i = work.indices[f]
+                chains.owner[f] = k
+                chains.following[f] = chains.head[i]
+                chains.head[i] = f
         work.indptr[k + 1] = e
 
 

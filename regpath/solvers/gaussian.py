@@ -43,7 +43,7 @@ SPARSE_SWEEP_COST = 7.5
 # Working-set size from which descent on sparse columns is tried.
 FIRST_TRIAL = 300
 # Bytes that the Gram matrix and its factor may take in any case.
-LEAST_GRAM_DENSE, LEAST_GRAM_SPARSE = 256e6, 64e6
+LEAST_GRAM_DENSE, LEAST_GRAM_SPARSE = 256e6, 24e6
 # Iterations between two looks at the clock.
 CHUNK = 200
 

@@ -139,7 +139,9 @@ class SparseWorking:
         used = int(self._indptr[old])
         entries = used + int((design.indptr[features + 1] - design.indptr[features]).sum())
         self.size += features.size
-        for name in ("_data", "_indices", "_following", "_owner"):
+        if not gram:  # nor will a Gram matrix be asked for again
+            self._following = self._owner = np.empty(0, np.int32)
+        for name in ("_data", "_indices", *(("_following", "_owner") if gram else ())):
             setattr(self, name, grown(getattr(self, name), entries, used))
         self._indptr = grown(self._indptr, self.size + 1, old + 1)
         self._centre = grown(self._centre, self.size, old)
