@@ -345,7 +345,7 @@ class TestFeaturesWithoutPenalty:
             path = dataclasses.replace(path, coef_storage=path.coefs * 0.99)
             expected = certify(path, values, y).dual_gaps
             with monkeypatch.context() as patch:
-                patch.setattr("regpath.diagnostics.DENSE_PROJECTION_ENTRIES", 0)
+                patch.setattr("regpath._stated_problem.DENSE_PROJECTION_ENTRIES", 0)
                 np.testing.assert_allclose(certify(path, values, y).dual_gaps, expected, rtol=1e-7)
 
     def test_infinite_lambda(self, data):
