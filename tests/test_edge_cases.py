@@ -745,7 +745,8 @@ class TestNothingOfTheUsersChanges:
         assert path.certify(X, y).dual_gaps.max() <= TOL
 
     @storages
-    def test_threads_do_not_change_the_bits(self, rng, storage):
+    def test_threads_do_not_change_the_bits(self, rng, storage, monkeypatch):
+        monkeypatch.setattr("regpath.solvers.geometry.ENTRIES_PER_THREAD", 1000)
         X = storage(rng.standard_normal((300, 900)) * (rng.random((300, 900)) < 0.3))
         y = rng.standard_normal(300)
         one, two = (regpath.lasso_path(X, y, n_lambdas=10, n_threads=k) for k in (1, 2))

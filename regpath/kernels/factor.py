@@ -118,7 +118,7 @@ def depends(pivot: float, diagonal: float) -> bool:
 
 
 @kernel()
-def append(F: Any, G: Any, penalty: Any, features: Any, count: int, m: int) -> int:
+def append(F: Any, G: Any, penalty: Any, features: Any, count: Any, m: int) -> int:
     """Append the first ``count`` features of a list; returns the new m.
 
     Features that depend on others in the factor are left out. They go in batches, so that a row of

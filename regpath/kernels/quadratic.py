@@ -13,6 +13,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from regpath._numba import kernel
 from regpath.kernels.factor import OUTSIDE, append, back_solve, depends, project, remove, solve
 from regpath.kernels.gap import dual_gap, penalty_value
@@ -20,19 +22,24 @@ from regpath.kernels.primitives import axpy
 
 __all__ = [
     "CONVERGED",
+    "EXCHANGE",
     "EXHAUSTED",
     "REFACTOR",
     "STALLED",
     "doubt",
+    "exchange",
     "minimise",
     "refresh",
     "residual_square",
 ]
 
-CONVERGED, EXHAUSTED, STALLED, REFACTOR = 0, 1, 2, 3
+CONVERGED, EXHAUSTED, STALLED, REFACTOR, EXCHANGE = 0, 1, 2, 3, 4
+# What is remembered of a solve: the lowest objective, the smallest gap, and for how many iterations
+# the gap has not become a tenth smaller.
+LOWEST, BEST, PATIENCE = 0, 1, 2
 
-# Iterations without a gap that is a tenth smaller, after which only rounding is left.
-PATIENCE = 60
+# So many iterations without a smaller gap, and only rounding is left.
+MOST_PATIENCE = 60
 # A slope below this, of columns and a response of unit length, is rounding.
 NOISE = 1e-14
 # Rounding errors that a gradient may hold, in units of the last place.
@@ -52,6 +59,7 @@ def minimise(
     yy: float,
     target: float,
     budget: int,
+    exchanged: bool,
 ) -> tuple[int, int, int, float]:
     """Iterate until the duality gap on the working set is at most ``target``.
 
@@ -66,13 +74,17 @@ def minimise(
     target : float
     budget : int
         Iterations at most.
+    exchanged : bool
+        Whether `exchange` has just been tried.
 
     Returns
     -------
     tuple of (code, m, iterations, gap)
+        `REFACTOR` and `EXCHANGE` ask the caller to do that and to come back: the latter where free
+        features are left outside the factor because they depend on those inside.
     """
-    G, q, h, b = S.G, S.q, S.h, S.b
-    best, gap, patience, lowest = math.inf, math.inf, 0, math.inf
+    G, q, h, b, trace, position = S.G, S.q, S.h, S.b, S.trace, F.position
+    gap = math.inf
     for iteration in range(budget):
         aligned = align(F, G, b, penalty, size, m, largest)
         if aligned < 0:
@@ -81,26 +93,28 @@ def minimise(
         refresh(G, q, b, h, size)
         rr = residual_square(q, h, b, size, yy)
         objective = 0.5 * rr + penalty_value(penalty, b, size)
-        if not objective <= lowest + 1e-9 * yy:
+        if not objective <= trace[LOWEST] + 1e-9 * yy:
             # Every step descends in exact arithmetic: this one was made of rounding errors.
             for k in range(size):
                 b[k] = S.kept[k]
             refresh(G, q, b, h, size)
             return STALLED, m, iteration + 1, gap
-        gap = dual_gap(penalty, h, b, size, penalty, q[:0], rr) + doubt(F, h, b, penalty, size, rr)
+        gap = dual_gap(penalty, h, b, size, penalty, q[:0], rr)
+        stranded = False
+        for k in range(size):
+            stranded |= position[k] < 0 and is_free(penalty, k, b[k])
+        if stranded and not (exchanged and iteration == 0):
+            return EXCHANGE, m, iteration + 1, gap
         if gap <= target:
             return CONVERGED, m, iteration + 1, gap
-        if objective < lowest:
-            lowest = objective
+        if objective < trace[LOWEST]:
+            trace[LOWEST] = objective
             for k in range(size):
                 S.kept[k] = b[k]
-        patience = 0 if gap < 0.9 * best else patience + 1
-        best = min(best, gap)
-        if patience > PATIENCE:
+        trace[PATIENCE] = trace[PATIENCE] + 1.0 if gap >= 0.9 * trace[BEST] else 0.0
+        trace[BEST] = min(trace[BEST], gap)
+        if trace[PATIENCE] > MOST_PATIENCE:
             return STALLED, m, iteration + 1, gap
-        m, moved = exchange(F, G, h, b, S.d, penalty, size, m)
-        if moved:
-            refresh(G, q, b, h, size)
         sweep(G, q, h, b, penalty, size, 0.01 * target / yy)
     return EXHAUSTED, m, budget, gap
 
@@ -116,7 +130,7 @@ def is_free(penalty: Any, k: int, b: float) -> bool:
 def align(F: Any, G: Any, b: Any, penalty: Any, size: int, m: int, largest: int) -> int:
     """Bring the active list in line with the support; -1 asks for a new factorisation."""
     active, position, queue, room = F.active, F.position, F.queue, F.R.shape[0]
-    leaving = entering = 0
+    leaving = entering = np.int64(0)
     for k in range(size):
         free = is_free(penalty, k, b[k])
         if free and position[k] == OUTSIDE:
@@ -192,18 +206,20 @@ def residual_square(q: Any, h: Any, b: Any, size: int, yy: float) -> float:
 
 @kernel()
 def doubt(F: Any, h: Any, b: Any, penalty: Any, size: int, rr: float) -> float:
-    """What dependent features without a threshold may still gain: all of the residual, or nothing.
+    """What free features outside the factor may add to the gap.
 
-    How far such a feature is from the span of the others is lost in rounding, and without a
-    threshold nothing else bounds what a gradient along that direction is worth.
+    Such a feature depends on those inside. How far it is from their span is lost in rounding, and
+    without a threshold nothing else bounds what a gradient along that direction is worth: it is all
+    of the residual, unless the gradient is a rounding error.
     """
     length = 1.0
     for k in range(size):
         length += abs(b[k])
     for k in range(size):
-        if F.position[k] < 0 and penalty.threshold(k) == 0.0 and is_free(penalty, k, b[k]):
-            slope = h[k] - penalty.derivative(k, b[k])
-            if abs(slope) > ROUNDINGS * 2.0**-52 * length and penalty.curvature(k) < 1e-9:
+        unbounded = penalty.threshold(k) == 0.0 and penalty.curvature(k) < 1e-9
+        if unbounded and F.position[k] < 0 and is_free(penalty, k, b[k]):
+            slope = abs(h[k] - penalty.derivative(k, b[k]))
+            if slope > ROUNDINGS * 2.0**-52 * length:
                 return 0.5 * rr
     return 0.0
 
@@ -223,16 +239,13 @@ def sweep(G: Any, q: Any, h: Any, b: Any, penalty: Any, size: int, slack: float)
 
 
 @kernel()
-def exchange(
-    F: Any, G: Any, h: Any, b: Any, d: Any, penalty: Any, size: int, m: int
-) -> tuple[int, bool]:
+def exchange(S: Any, F: Any, penalty: Any, size: int, m: int) -> int:
     """Move along the null direction of every dependent feature until a coefficient is at its end.
 
     If x_k = X_A a, then b_k + t, b_A - t a has the same fit and the penalty is linear in t: an end
-    of the segment is optimal. Coordinate descent would crawl along it. Returns whether anything
-    moved.
+    of the segment is optimal. Coordinate descent would crawl along it. Returns the new m.
     """
-    moved = False
+    G, h, b, d = S.G, S.h, S.b, S.d
     for k in range(size):
         if F.position[k] >= 0 or not is_free(penalty, k, b[k]):
             continue
@@ -243,9 +256,9 @@ def exchange(
             leaver = slide(F.active, h, b, d, penalty, k, m, pivot)
             if leaver < m:
                 F.queue[0] = k
-                m = append(F, G, penalty, F.queue, 1, remove(F, leaver, m))
-            moved = True
-    return m, moved
+                m = append(F, G, penalty, F.queue, np.int64(1), remove(F, leaver, m))
+    refresh(G, S.q, b, h, size)
+    return m
 
 
 @kernel()

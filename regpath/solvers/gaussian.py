@@ -212,6 +212,7 @@ class ActiveSetSolver:
         if self._whole_gram_pays(features.size):
             if isinstance(self.geometry.design, Dense):
                 return self._take_whole_gram()
+            self.why.append(f"Gram matrix of all {self._candidates.size} features at once")
             features = np.flatnonzero(~self._inside)
         size = self.working.size + features.size
         in_gram = self.core is self._gram and size <= self._gram_limit

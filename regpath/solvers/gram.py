@@ -49,6 +49,7 @@ class _State(NamedTuple):
     g: Array
     d: Array
     kept: Array
+    trace: Array
 
 
 class _Factor(NamedTuple):
@@ -63,7 +64,8 @@ class _Factor(NamedTuple):
 
 
 def _state(capacity: int) -> _State:
-    return _State(np.empty((capacity, capacity)), *(np.zeros(capacity) for _ in range(6)))
+    q, h, b, g, d, kept = np.zeros((6, capacity))
+    return _State(np.empty((capacity, capacity)), q, h, b, g, d, kept, np.empty(3))
 
 
 def _factor(order: int, capacity: int) -> _Factor:
@@ -93,6 +95,7 @@ class GramCore:
         self._yy = yy
         self._rank = rank
         self._m = 0
+        self._stranded = False
         self._S = _state(0)
         self._F = _factor(0, 0)
 
@@ -115,6 +118,8 @@ class GramCore:
     @property
     def doubt(self) -> float:
         """What dependent features may add to the gap."""
+        if not self._stranded:
+            return 0.0
         S, rr = self._S, self.residual_square
         return float(quadratic.doubt(self._F, S.h, S.b, self._penalty, self.size, rr))
 
@@ -155,8 +160,10 @@ class GramCore:
 
     def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
         """Minimise to a duality gap of ``target`` in at most ``budget`` iterations."""
-        done = 0
+        done, exchanged = 0, False
+        self._stranded = False
         self._penalty = penalty
+        self._S.trace[:] = np.inf, np.inf, 0.0
         # A surplus of curvature in the factor keeps its steps descents, but makes them short.
         held, wanted = self._F.held[: self._m], penalty.l2[self._F.active[: self._m]]
         if np.any((wanted < STALE * held) | (wanted > held)):
@@ -172,11 +179,17 @@ class GramCore:
                 self._yy,
                 target,
                 budget - done,
+                exchanged,
             )
             done += iterations
-            if code != quadratic.REFACTOR:
+            exchanged = code == quadratic.EXCHANGE
+            if code == quadratic.REFACTOR:
+                self._factorise(penalty)
+            elif exchanged:  # a kernel of its own: most problems never need it, nor compile it
+                self._stranded = True
+                self._m = quadratic.exchange(self._S, self._F, penalty, self.size, self._m)
+            else:
                 return Outcome(code, done, gap)
-            self._factorise(penalty)
 
     def _factorise(self, penalty: ElasticNet) -> None:
         """Factorise afresh over the support; dependent features are left out."""

@@ -19,7 +19,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -186,7 +186,7 @@ class SpectralSolver:
         g = self.geometry
         b = np.zeros(g.p)
         b[self._penalised] = self._weight * g.gradient(v)[self._penalised]
-        return self._off_free(apply(g, b))
+        return self._off_free(self._off_free(apply(g, b)))
 
     def _lanczos(self, lambdas: Array) -> Spectrum:
         """Lanczos recurrence on K from y, reorthogonalised, until every lambda is done."""
@@ -203,7 +203,7 @@ class SpectralSolver:
             alpha.append(float(w @ basis[-1]))
             known = np.array(basis)
             for _ in range(2):
-                w -= (known @ w) @ known
+                w = self._off_free(w - (known @ w) @ known)
             beta.append(float(np.linalg.norm(w)))
             values, Z = eigh_tridiagonal(np.array(alpha), np.array(beta[:-1]))
             response = length * Z[0]
@@ -218,43 +218,48 @@ class SpectralSolver:
 
     def _path_from_rows(self, spectrum: Spectrum, lambdas: Array) -> Iterator[SolvedPoint]:
         """b(lambda) = X~'a(lambda), a = (K + lambda)^-1 y."""
-        g = self.geometry
+        g, yy = self.geometry, float(self.geometry.response @ self.geometry.response)
         inverse = _shifted_inverse(spectrum.values, lambdas, self._weight.sum())
-        a = spectrum.response[:, None] * inverse
-        coefs = multiply(g, np.ascontiguousarray((spectrum.vectors @ a).T), self._penalised)
-        coefs *= self._weight[:, None]
-        values = np.maximum(spectrum.values, 0.0)
+        coordinates = spectrum.response[:, None] * inverse
+        a = self._off_free(self._off_free((spectrum.vectors @ coordinates).T))
+        coefs = multiply(g, a, self._penalised) * self._weight[:, None]
+        features = np.concatenate([self._penalised, self._free])
         for k, lambda_ in enumerate(lambdas):
-            fitted = values * a[:, k]
-            left = spectrum.response - fitted - _times(lambda_, a[:, k])
-            if math.isinf(lambda_):
-                left = np.zeros_like(left)
-            lost = (inverse[:, k] == 0.0) & np.isfinite(lambda_)
-            unfitted = self._unfitted(spectrum, lost)
-            left[lost] = 0.0
-            rest = spectrum.tail * float(spectrum.last @ a[:, k])
-            distance2 = float(left @ left) + rest * rest
-            r = spectrum.response - fitted
-            outside = max(
-                float(self._y @ self._y) - float(spectrum.response @ spectrum.response), 0.0
-            )
-            ridge = lambda_ * float(values @ a[:, k] ** 2) if np.isfinite(lambda_) else 0.0
-            features, b = self._penalised, coefs[:, k]
+            b = coefs[:, k]
+            ridge = float(_times(float(lambda_), np.sum(b * b / self._weight)))
             if self._free.size:
-                image = np.zeros(g.p)
-                image[features] = b
-                rest_y = self._basis @ (g.response - apply(g, image))
-                features = np.concatenate([features, self._free])
-                b = np.concatenate([b, self._to_free @ rest_y])
-            worst = math.sqrt(distance2) / float(np.min(g.penalty_scale[features], initial=1.0))
-            yield self._point(
-                features,
-                b,
-                float(r @ r) + rest * rest + outside,
-                ridge,
-                0.5 * distance2 + unfitted,
-                worst,
-            )
+                r, free = self._fit_free(b)
+                b = np.concatenate([b, free])
+                left = _times(lambda_, a[k])
+                distance2 = float(np.sum((r - left) ** 2)) if lambda_ < math.inf else 0.0
+                rr = float(r @ r)
+            else:
+                distance2, rr = self._distance(spectrum, coordinates[:, k], lambda_)
+            lost = (inverse[:, k] == 0.0) & np.isfinite(lambda_)
+            if lost.any():
+                distance2 -= float(np.sum(spectrum.response[lost] ** 2))
+            gap = 0.5 * max(distance2, 0.0) + self._unfitted(spectrum, lost)
+            worst = math.sqrt(max(distance2, 0.0))
+            worst /= float(np.min(g.penalty_scale[features], initial=1.0))
+            yield self._point(features, b, min(rr, yy), ridge, gap, worst)
+
+    def _distance(self, spectrum: Spectrum, a: Array, lambda_: float) -> tuple[float, float]:
+        """Squared lengths of r - u, with u = lambda a the dual point, and of r, by the spectrum."""
+        fitted = np.maximum(spectrum.values, 0.0) * a
+        r = spectrum.response - fitted
+        rest = spectrum.tail * float(spectrum.last @ a)
+        outside = float(self._y @ self._y) - float(spectrum.response @ spectrum.response)
+        left = r - _times(lambda_, a) if lambda_ < math.inf else np.zeros(1)
+        return float(left @ left) + rest * rest, float(r @ r) + rest * rest + max(outside, 0.0)
+
+    def _fit_free(self, b: Array) -> tuple[Array, Array]:
+        """Residual after the unpenalised columns are fitted next to b, and their coefficients."""
+        g = self.geometry
+        image = np.zeros(g.p)
+        image[self._penalised] = b
+        r = g.response - apply(g, image)
+        free = self._to_free @ (self._basis @ r)
+        return self._off_free(self._off_free(r)), free
 
     def _unfitted(self, spectrum: Spectrum, lost: NDArray[np.bool_]) -> float:
         """What directions of K that rounding cannot tell from null ones may add to the gap."""
@@ -288,7 +293,7 @@ class SpectralSolver:
         )
 
 
-def _times(lambdas: Array | float, b: Array) -> Array:
+def _times(lambdas: Array | float, b: Any) -> Array:
     """lambda b, with inf * 0 = 0."""
     with np.errstate(invalid="ignore"):
         return np.where(np.isinf(lambdas), 0.0, lambdas * b)

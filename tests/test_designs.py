@@ -1,0 +1,192 @@
+"""Designs against numpy, in plain Python and compiled: a row per storage, a test per method."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
+
+from regpath.designs import Centred, Csc, Dense, n_bytes, n_columns, n_entries
+from regpath.kernels.passes import column_dots, column_moments, combine_columns, subset_dots
+
+pytestmark = pytest.mark.kernels
+
+
+def read_only(array):
+    array = np.ascontiguousarray(array)
+    array.flags.writeable = False
+    return array
+
+
+def dense(dtype):
+    return lambda X: Dense(read_only(X.T.astype(dtype)))
+
+
+def csc(index):
+    def make(X):
+        stored = sparse.csc_array(X)
+        parts = stored.data, stored.indices.astype(index), stored.indptr.astype(index)
+        return Csc(*map(read_only, parts), X.shape[0])
+
+    return make
+
+
+DESIGNS = {
+    "float64": dense(np.float64),
+    "float32": dense(np.float32),
+    "int8": dense(np.int8),
+    "uint8": dense(np.uint8),
+    "csc int32": csc(np.int32),
+    "csc int64": csc(np.int64),
+}
+designs = pytest.mark.parametrize("kind", DESIGNS)
+
+
+@pytest.fixture(params=["compiled", "plain"])
+def run(request):
+    """How a kernel is called: compiled, or the Python function that it was written as."""
+    return (lambda f: getattr(f, "py_func", f)) if request.param == "plain" else (lambda f: f)
+
+
+class Draw(NamedTuple):
+    seed: int
+    n: int
+    p: int
+    share: float
+
+    def data(self, kind):
+        """Integers that every dtype holds exactly; the first column is empty, the second full."""
+        rng = np.random.default_rng(self.seed)
+        X = rng.integers(1, 10, (self.n, self.p)).astype(float)
+        if kind != "uint8":
+            X *= rng.choice([-1, 1], X.shape)
+        X *= rng.random(X.shape) < self.share
+        X[:, 0], X[:, 1] = 0.0, np.arange(self.n) % 7 + 1
+        return X, rng
+
+
+draws = st.builds(
+    Draw,
+    seed=st.integers(0, 10_000),
+    n=st.integers(1, 40),
+    p=st.integers(2, 6),
+    share=st.sampled_from([0.1, 0.5, 1.0]),
+)
+
+
+@designs
+@given(draw=draws)
+def test_dot_and_axpy(kind, run, draw):
+    X, rng = draw.data(kind)
+    design = DESIGNS[kind](X)
+    v, coefs = rng.standard_normal(draw.n + 1), rng.standard_normal(draw.p)
+    out = np.full(draw.p, np.nan)
+    start = draw.seed % draw.p
+    run(column_dots)(design, v, out, start, draw.p)
+    assert_allclose(out[start:], (X.T @ v[:-1])[start:], rtol=1e-12, atol=1e-11)
+    assert np.isnan(out[:start]).all()
+    features = rng.integers(0, draw.p, 3)
+    some = np.empty(3)
+    run(subset_dots)(design, v, features, some)
+    assert_allclose(some, X.T[features] @ v[:-1], rtol=1e-12, atol=1e-11)
+    coefs[2:] *= rng.random(draw.p - 2) < 0.5
+    moved = v.copy()
+    run(combine_columns)(design, coefs, moved)
+    assert_allclose(moved[:-1], v[:-1] + X @ coefs, rtol=1e-12, atol=1e-11)
+    assert moved[-1] == v[-1]  # the shift is none of the business of columns that are not centred
+
+
+def moments_of(run, design, weights, v):
+    p = n_columns(design)
+    mean, variance, product = np.empty(p), np.empty(p), np.empty(p)
+    w = np.stack([weights, np.sqrt(weights)])
+    run(column_moments)(design, w, v, mean, variance, product, 0, p)
+    return mean, variance, product
+
+
+def draw_weights(rng, n):
+    weights = rng.random(n) * (rng.random(n) < 0.7)
+    weights[rng.integers(n)] = 1.0
+    return weights / weights.sum()
+
+
+@designs
+@given(draw=draws)
+def test_moments(kind, run, draw):
+    X, rng = draw.data(kind)
+    weights, v = draw_weights(rng, draw.n), rng.standard_normal(draw.n)
+    mean, variance, product = moments_of(run, DESIGNS[kind](X), weights, v)
+    expected = weights @ X
+    assert_allclose(mean, expected, rtol=1e-12, atol=1e-12)
+    assert_allclose(variance, weights @ (X - expected) ** 2, rtol=1e-11, atol=1e-11)
+    assert_allclose(product, X.T @ v, rtol=1e-12, atol=1e-11)
+    assert mean[0] == variance[0] == product[0] == 0.0
+
+
+@pytest.mark.parametrize("kind", ["float64", "csc int32"])
+@given(draw=draws)
+def test_rows_of_weight_zero_may_hold_anything_finite(kind, run, draw):
+    X, rng = draw.data(kind)
+    weights, v = draw_weights(rng, draw.n), rng.standard_normal(draw.n)
+    v[weights == 0] = 0.0
+    junk = X.copy()
+    junk[weights == 0] = rng.choice([1e300, -1e300, 0.0], junk[weights == 0].shape)
+    found = moments_of(run, DESIGNS[kind](junk), weights, v)
+    clean = moments_of(run, DESIGNS[kind](X), weights, v)
+    for one, other in zip(found, clean, strict=True):
+        assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+
+
+@designs
+def test_variance_does_not_cancel(kind, run):
+    """A full column far from zero: the spread is not a difference of squares."""
+    shift = 1e8 if kind == "float64" or "csc" in kind else 100
+    X = shift + np.column_stack([np.arange(20) % 3, np.arange(20) % 2]).astype(float)
+    _, variance, _ = moments_of(run, DESIGNS[kind](X), np.full(20, 0.05), np.zeros(20))
+    assert_allclose(variance, X.var(axis=0), rtol=1e-7)
+
+
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+@given(draw=draws)
+def test_centred_columns(index, run, draw):
+    """x - centre c and r + shift c, with c'(r + shift c) = 0, are never formed."""
+    X, rng = draw.data("csc")
+    c = rng.random(draw.n) + 0.1
+    c /= np.linalg.norm(c)
+    stored = sparse.csc_array(X)
+    design = Centred(
+        read_only(stored.data),
+        read_only(stored.indices.astype(index)),
+        read_only(stored.indptr.astype(np.int64)),
+        read_only(c @ X),
+    )
+    full = X - np.outer(c, c @ X)
+    target = rng.standard_normal(draw.n)
+    target -= (c @ target) * c
+    r, coefs = np.append(target, 0.0), rng.standard_normal(draw.p)
+    run(combine_columns)(design, coefs, r)
+    target += full @ coefs
+    assert_allclose(r[:-1] + r[-1] * c, target, atol=1e-11)
+    out = np.empty(draw.p)
+    run(column_dots)(design, r, out, 0, draw.p)
+    assert_allclose(out, full.T @ target, atol=1e-9)
+
+
+@designs
+def test_sizes_and_nothing_is_changed(kind, run):
+    X, rng = Draw(1, 12, 5, 0.5).data(kind)
+    design = DESIGNS[kind](X)
+    arrays = [a for a in design if isinstance(a, np.ndarray)]
+    before = [a.copy() for a in arrays]
+    assert n_columns(design) == 5
+    assert n_entries(design) == (X.size if isinstance(design, Dense) else np.count_nonzero(X))
+    assert n_bytes(design) == sum(a.nbytes for a in arrays)
+    moments_of(run, design, np.full(12, 1 / 12), rng.standard_normal(12))
+    run(combine_columns)(design, np.ones(5), np.zeros(13))
+    for one, other in zip(arrays, before, strict=True):
+        assert_array_equal(one, other)
