@@ -22,11 +22,12 @@ EPSILON = 2.0**-52
 def _gap_at(
     penalty: Any, g: Any, b: Any, size: int, outside: Any, g_outside: Any, rr: float, s: float
 ) -> float:
-    total = 0.5 * (1.0 - s) * (1.0 - s) * rr
-    length = 1.0
+    length = 0.0
     for k in range(size):
         length += abs(b[k])
-    noise = EPSILON * length
+    # Large coefficients that cancel leave the residual, and with it the objective, uncertain.
+    total = 0.5 * (1.0 - s) * (1.0 - s) * rr + 0.25 * EPSILON * length * length
+    noise = EPSILON * (1.0 + length) if s > 0.0 else 0.0
     for k in range(size):
         t = s * g[k]
         # Without a threshold even the rounding of a gradient can stand for a long way to the
