@@ -367,5 +367,6 @@ def _listing(labels: Iterable[str], limit: int = 5) -> str:
 
 
 def type_name(value: Any) -> str:
+    """Name of the type of a value, with its module unless it is a builtin."""
     kind = type(value)
     return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")

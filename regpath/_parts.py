@@ -207,6 +207,7 @@ def frozen(array: npt.NDArray[Any]) -> Any:
 
 
 def frozen_matrix(matrix: Any) -> Any:
+    """A dense or CSC matrix whose arrays cannot be written to."""
     if isinstance(matrix, np.ndarray):
         return frozen(np.asarray(matrix, dtype=np.float64))
     parts = (frozen(matrix.data), frozen(matrix.indices), frozen(matrix.indptr))

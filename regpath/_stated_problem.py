@@ -109,6 +109,7 @@ def _project_iteratively(design: _Dense | _Sparse, index: Index, root: Array, ta
 
 
 def read_problem(path: Path, X: Any, y: Any, sample_weight: Any, offset: Any) -> StatedProblem:
+    """Read data and settings of a path; refuse data of another shape."""
     settings = path.settings
     X = _matrix(X)
     y = np.asarray(y, dtype=np.float64)

@@ -25,7 +25,7 @@ from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore, Outcome
 from regpath.solvers.products import gram_of_columns
 from regpath.solvers.residual import ResidualCore
-from regpath.solvers.working import working_columns
+from regpath.solvers.working import start_residual, working_columns
 
 __all__ = ["ActiveSetSolver", "OutOfTimeError", "SolvedPoint"]
 
@@ -241,7 +241,7 @@ class ActiveSetSolver:
         self.geometry.passes += 1.0
 
     def _residual_core(self) -> ResidualCore:
-        core = ResidualCore(self._columns)
+        core = ResidualCore(self._columns, self.geometry.response)
         core.start_at(self.core.coefs)
         return core
 
@@ -322,7 +322,7 @@ class ActiveSetSolver:
         r = (
             core.residual
             if isinstance(core, ResidualCore)
-            else self._columns.start_residual(core.coefs)
+            else start_residual(self._columns, self.geometry.response, core.coefs)
         )
         return self._columns.plain_residual(r)
 

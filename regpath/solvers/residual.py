@@ -12,7 +12,7 @@ from regpath.kernels.descent import descend, working_gradient
 from regpath.kernels.gap import dual_gap, penalty_value
 from regpath.penalties import ElasticNet
 from regpath.solvers.gram import Outcome
-from regpath.solvers.working import Working
+from regpath.solvers.working import Working, start_residual
 
 __all__ = ["ResidualCore"]
 
@@ -28,16 +28,18 @@ class ResidualCore:
     Parameters
     ----------
     columns : Working
+    response : ndarray of shape (n,)
     """
 
     # Epochs between two looks at the gap.
     ROUND = 1 + MEMORY
 
-    def __init__(self, columns: Working) -> None:
+    def __init__(self, columns: Working, response: Array) -> None:
         self._columns = columns
+        self._response = response
         self.coefs: Array = np.zeros(columns.size)
         self.gradients: Array = np.zeros(columns.size)
-        self.residual: Array = columns.start_residual(self.coefs)
+        self.residual: Array = start_residual(columns, response, self.coefs)
 
     @property
     def size(self) -> int:
@@ -105,7 +107,7 @@ class ResidualCore:
         kept, value = (self.coefs.copy(), self.residual.copy()), self._objective(penalty)
         jump = weights @ history[1:]
         self.coefs[support] = np.clip(jump, penalty.lower[support], penalty.upper[support])
-        self.residual = self._columns.start_residual(self.coefs)
+        self.residual = start_residual(self._columns, self._response, self.coefs)
         if not self._objective(penalty) < value:
             self.coefs, self.residual = kept
 
@@ -114,7 +116,7 @@ class ResidualCore:
 
     def _refresh(self) -> None:
         """Residual and gradients afresh: no drift from many updates."""
-        self.residual = self._columns.start_residual(self.coefs)
+        self.residual = start_residual(self._columns, self._response, self.coefs)
         working_gradient(self._columns.design, self.residual, self.size, self.gradients)
 
     def _gap(self, penalty: ElasticNet) -> float:

@@ -1,8 +1,8 @@
 """Working columns: scaled copies of the columns in the working set, dense or sparse.
 
 Contract: ``append(features, gram)`` copies columns and returns their rows of the Gram matrix (or
-None), ``residual(b)`` is y~ - X~_W b, ``design`` is what the kernels descend on, with residuals in
-its own form (`start_residual`, `plain_residual`).
+None), ``design`` is what the kernels descend on, and ``plain_residual(r)`` turns a residual in the
+form of the kernels (`start_residual`) into a vector of length n.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from regpath.designs import Centred, Csc, Dense
 from regpath.kernels.gather import gather_dense, gather_sparse, working_residual
 from regpath.solvers.geometry import Geometry
 
-__all__ = ["DenseWorking", "SparseWorking", "Working", "working_columns"]
+__all__ = ["DenseWorking", "SparseWorking", "Working", "start_residual", "working_columns"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -38,11 +38,15 @@ class Working(Protocol):
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
 
-    def start_residual(self, b: Array) -> Array:
-        """Residual of coefficients in the form that kernels update."""
-
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
+
+
+def start_residual(columns: Working, response: Array, b: Array) -> Array:
+    """Residual y~ - X~_W b in the form that kernels update: with room for the shift at its end."""
+    r = np.append(response, 0.0)
+    working_residual(columns.design, b, columns.size, r)
+    return r
 
 
 def working_columns(geometry: Geometry) -> Working:
@@ -88,12 +92,6 @@ class DenseWorking:
         columns: Any = geometry.design
         gather_dense(columns.columns, features, geometry.root, geometry.mean, geometry.scale, new)
         return new @ self._columns[: self.size].T if gram else None
-
-    def start_residual(self, b: Array) -> Array:
-        """Residual of coefficients in the form that kernels update."""
-        r = np.append(self._geometry.response, 0.0)
-        working_residual(self.design, b, self.size, r)
-        return r
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
@@ -169,12 +167,6 @@ class SparseWorking:
             block[:m, old + m] = block[m, old : old + m]
         block -= np.outer(self._centre[old : self.size], self._centre[: self.size])
         return block
-
-    def start_residual(self, b: Array) -> Array:
-        """Residual of coefficients in the form that kernels update."""
-        r = np.append(self._geometry.response, 0.0)
-        working_residual(self.design, b, self.size, r)
-        return r
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
