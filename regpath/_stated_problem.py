@@ -194,8 +194,8 @@ def _matrix(X: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class _Dense:
-    """X~ = (X - shift) / scale over blocks of columns; only a block is ever copied."""
+class _Standardized:
+    """What both storages keep of X~ = (X - shift) / scale."""
 
     values: Any
     weights: Array
@@ -203,6 +203,11 @@ class _Dense:
     scale: Array
     sd: Array
     norms: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _Dense(_Standardized):
+    """X~ = (X - shift) / scale over blocks of columns; only a block is ever copied."""
 
     def blocks(self) -> list[slice]:
         return _column_blocks(*self.values.shape)
@@ -240,15 +245,8 @@ class _Dense:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sparse:
+class _Sparse(_Standardized):
     """X~ = (X - shift) / scale with implicit centring: X itself stays in CSC form."""
-
-    values: Any
-    weights: Array
-    shift: Array
-    scale: Array
-    sd: Array
-    norms: Array
 
     def take(self, columns: Index) -> Array:
         """X~[:, columns] as a dense float64 array."""

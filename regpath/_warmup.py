@@ -83,6 +83,5 @@ def _exercise(X: Any) -> None:
     columns = working_columns(geometry)
     columns.append(np.arange(5), False)
     penalty = ElasticNet(np.full(5, 0.1), np.zeros(5), np.full(5, -np.inf), np.full(5, np.inf))
-    core = ResidualCore(columns, geometry.response)
-    core.start_at(np.zeros(5))
+    core = ResidualCore(columns, geometry.response, np.zeros(5))
     core.solve(penalty, 1e-6, 100)

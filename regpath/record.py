@@ -74,7 +74,7 @@ class Record:
     def path(self, problem: Problem, options: Options, family: str, why: list[str]) -> Path:
         """The finished path, in the user's units."""
         g, points = self._geometry, self.points
-        columns = [(p.features, self._user_coefs(p, problem)) for p in points]
+        columns = self._user_coefs(problem)
         shifts = np.array([float(g.mean[j] @ b) for j, b in columns])
         lambdas = self.lambdas[: len(points)]
         null = 0.5 * g.response_scale**2 * float(g.response @ g.response)
@@ -104,16 +104,17 @@ class Record:
             info=self._info(problem, why),
         )
 
-    def _user_coefs(self, point: SolvedPoint, problem: Problem) -> Array:
-        """Coefficients in the user's units; one at its limit is the limit, to the last bit."""
-        j, g = point.features, self._geometry
+    def _user_coefs(self, problem: Problem) -> list[tuple[NDArray[np.int64], Array]]:
+        """Features and coefficients in the user's units; one at its limit is it to the last bit."""
+        g, columns = self._geometry, []
         lower, upper = working_limits(problem, g)
-        b = np.clip(
-            point.coefs * (g.response_scale / g.scale[j]), problem.lower[j], problem.upper[j]
-        )
-        b = np.where(point.coefs >= upper[j], problem.upper[j], b)
-        at_limit: Array = np.where(point.coefs <= lower[j], problem.lower[j], b)
-        return at_limit
+        for point in self.points:
+            j = point.features
+            low, high = problem.lower[j], problem.upper[j]
+            b = np.clip(point.coefs * (g.response_scale / g.scale[j]), low, high)
+            b = np.where(point.coefs >= upper[j], high, b)
+            columns.append((j, np.where(point.coefs <= lower[j], low, b)))
+        return columns
 
     def _dev_ratio(self, point: SolvedPoint) -> float:
         return min(max(point.explained, 0.0), 1.0)

@@ -241,9 +241,7 @@ class ActiveSetSolver:
         self.geometry.passes += 1.0
 
     def _residual_core(self) -> ResidualCore:
-        core = ResidualCore(self._columns, self.geometry.response)
-        core.start_at(self.core.coefs)
-        return core
+        return ResidualCore(self._columns, self.geometry.response, self.core.coefs)
 
     def _leave_gram(self, core: ResidualCore, why: str) -> None:
         self.why.append(f"residual form beyond {self.working.size} working features: {why}")

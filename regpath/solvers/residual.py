@@ -20,6 +20,8 @@ Array = NDArray[np.float64]
 
 # Epochs over the support that one extrapolation combines (Bertrand and Massias 2021).
 MEMORY = 5
+# Rounds without a gap that is smaller by a thousandth, after which only rounding is left.
+MOST_PATIENCE = 500
 
 
 class ResidualCore:
@@ -29,17 +31,20 @@ class ResidualCore:
     ----------
     columns : Working
     response : ndarray of shape (n,)
+    coefs : ndarray
+        Where to start; copied.
     """
 
     # Epochs between two looks at the gap.
     ROUND = 1 + MEMORY
 
-    def __init__(self, columns: Working, response: Array) -> None:
+    def __init__(self, columns: Working, response: Array, coefs: Array) -> None:
         self._columns = columns
         self._response = response
-        self.coefs: Array = np.zeros(columns.size)
-        self.gradients: Array = np.zeros(columns.size)
-        self.residual: Array = start_residual(columns, response, self.coefs)
+        self.coefs = coefs.copy()
+        self.gradients: Array = np.empty(coefs.size)
+        self.residual: Array
+        self._refresh()
 
     @property
     def size(self) -> int:
@@ -56,11 +61,6 @@ class ResidualCore:
         """Squared length of the residual."""
         r = self._columns.plain_residual(self.residual)
         return float(r @ r)
-
-    def start_at(self, b: Array) -> None:
-        """Set the coefficients."""
-        self.coefs = b.copy()
-        self._refresh()
 
     def extend(self, count: int) -> None:
         """Add features, whose columns the working copy already holds."""
@@ -82,7 +82,7 @@ class ResidualCore:
                 return Outcome(quadratic.CONVERGED, done, gap)
             patience = 0 if gap < 0.999 * best else patience + 1
             best = min(best, gap)
-            if patience > 500:
+            if patience > MOST_PATIENCE:
                 return Outcome(quadratic.STALLED, done, gap)
         return Outcome(quadratic.EXHAUSTED, done, gap)
 
