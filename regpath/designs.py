@@ -8,8 +8,11 @@ method               meaning
 ===================  ==================================================================
 ``dot(j, r)``        x_j' r
 ``axpy(j, a, r)``    r += a x_j, in place
-``moments(j, w)``    weighted mean and variance of x_j; w holds the weights, which sum to one,
-                     in row 0 and their square roots in row 1
+``dots(J, r, out)``  x_j' r for the columns j of a list J
+``combine(a, b, r)`` r += a sum_j b_j x_j, in place, over all columns that b has an entry for
+``moments(...)``     weighted means and variances of the columns from start to stop, and their
+                     products with v; w holds the weights, which sum to one, in row 0 and their
+                     square roots in row 1
 ===================  ==================================================================
 
 `Dense` and `Csc` wrap the user's X without a copy. `Centred` is the working copy of a few sparse
@@ -23,14 +26,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regpath._numba import register_methods
-from regpath.kernels.primitives import axpy, dot, spread
+from regpath.kernels.primitives import axpy, combine, dot, dot4, moments
 
 __all__ = ["Centred", "Csc", "Dense", "n_bytes", "n_columns", "n_entries"]
 
 # Loops over sparse columns stand in the methods themselves: handing the arrays of a tuple to a
 # function costs 40 ns, more than a short column. Kernels that call them allow contraction but no
 # reordering.
-register_methods(inline=True, dot=2, axpy=3, moments=2)
+register_methods(inline=True, dot=2, axpy=3, dots=3, combine=3, moments=7)
 
 
 class Dense(NamedTuple):
@@ -52,10 +55,23 @@ class Dense(NamedTuple):
         x = self.columns[j]
         axpy(a, x, r, 0, x.size)
 
-    def moments(self, j: int, w: Any) -> tuple[float, float]:
-        x = self.columns[j]
-        mean = dot(x, w[0], 0, x.size)
-        return mean, spread(x, mean, w[1])
+    def dots(self, features: Any, r: Any, out: Any) -> None:
+        X, size = self.columns, len(features)
+        n = X.shape[1]
+        for k in range(0, size - 3, 4):
+            x0, x1 = X[features[k]], X[features[k + 1]]
+            x2, x3 = X[features[k + 2]], X[features[k + 3]]
+            out[k], out[k + 1], out[k + 2], out[k + 3] = dot4(x0, x1, x2, x3, r, 0, n)
+        for k in range(size - size % 4, size):
+            out[k] = dot(X[features[k]], r, 0, n)
+
+    def combine(self, a: float, coefs: Any, r: Any) -> None:
+        combine(a, coefs, self.columns, coefs.size, r, self.columns.shape[1])
+
+    def moments(
+        self, start: int, stop: int, w: Any, v: Any, mean: Any, variance: Any, product: Any
+    ) -> None:
+        moments(self.columns, start, stop, w, v, mean, variance, product)
 
 
 class Csc(NamedTuple):
@@ -86,20 +102,41 @@ class Csc(NamedTuple):
         for e in range(self.indptr[j], self.indptr[j + 1]):
             r[np.uint64(indices[e])] += a * data[e]
 
-    def moments(self, j: int, w: Any) -> tuple[float, float]:
+    def dots(self, features: Any, r: Any, out: Any) -> None:
+        data, indices = self.data, self.indices
+        for k in range(len(features)):
+            j = features[k]
+            total = 0.0
+            for e in range(self.indptr[j], self.indptr[j + 1]):
+                total += data[e] * r[np.uint64(indices[e])]
+            out[k] = total
+
+    def combine(self, a: float, coefs: Any, r: Any) -> None:
+        data, indices = self.data, self.indices
+        for j in range(coefs.size):
+            if coefs[j] != 0.0:
+                scaled = a * coefs[j]
+                for e in range(self.indptr[j], self.indptr[j + 1]):
+                    r[np.uint64(indices[e])] += scaled * data[e]
+
+    def moments(
+        self, start: int, stop: int, w: Any, v: Any, mean: Any, variance: Any, product: Any
+    ) -> None:
         data, indices, weights, roots = self.data, self.indices, w[0], w[1]
-        mean = stored = variance = 0.0
-        for e in range(self.indptr[j], self.indptr[j + 1]):
-            i = np.uint64(indices[e])
-            mean += data[e] * weights[i]
-            stored += weights[i]
-        for e in range(self.indptr[j], self.indptr[j + 1]):
-            t = roots[np.uint64(indices[e])] * (data[e] - mean)
-            variance += t * t
-        # The zeros that are not stored deviate from the mean as well.
-        full = self.indptr[j + 1] - self.indptr[j] == self.n_rows
-        rest = 0.0 if full else max(1.0 - stored, 0.0)
-        return mean, variance + rest * mean * mean
+        for j in range(start, stop):
+            centre = stored = spread = with_v = 0.0
+            for e in range(self.indptr[j], self.indptr[j + 1]):
+                i = np.uint64(indices[e])
+                centre += data[e] * weights[i]
+                stored += weights[i]
+                with_v += data[e] * v[i]
+            for e in range(self.indptr[j], self.indptr[j + 1]):
+                t = roots[np.uint64(indices[e])] * (data[e] - centre)
+                spread += t * t
+            # The zeros that are not stored deviate from the mean as well.
+            full = self.indptr[j + 1] - self.indptr[j] == self.n_rows
+            rest = 0.0 if full else max(1.0 - stored, 0.0)
+            mean[j], variance[j], product[j] = centre, spread + rest * centre * centre, with_v
 
 
 class Centred(NamedTuple):
@@ -135,6 +172,15 @@ class Centred(NamedTuple):
         for e in range(self.indptr[j], self.indptr[j + 1]):
             r[np.uint64(indices[e])] += a * data[e]
         r[r.size - 1] -= a * self.centre[j]
+
+    def dots(self, features: Any, r: Any, out: Any) -> None:
+        for k in range(len(features)):
+            out[k] = self.dot(features[k], r)
+
+    def combine(self, a: float, coefs: Any, r: Any) -> None:
+        for j in range(coefs.size):
+            if coefs[j] != 0.0:
+                self.axpy(j, a * coefs[j], r)
 
 
 def n_columns(design: Dense | Csc) -> int:

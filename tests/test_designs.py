@@ -96,8 +96,8 @@ def test_dot_and_axpy(kind, run, draw):
     assert_allclose(some, X.T[features] @ v[:-1], rtol=1e-12, atol=1e-11)
     coefs[2:] *= rng.random(draw.p - 2) < 0.5
     moved = v.copy()
-    run(combine_columns)(design, coefs, moved)
-    assert_allclose(moved[:-1], v[:-1] + X @ coefs, rtol=1e-12, atol=1e-11)
+    run(combine_columns)(design, -2.0, coefs, moved)
+    assert_allclose(moved[:-1], v[:-1] - 2.0 * (X @ coefs), rtol=1e-12, atol=1e-11)
     assert moved[-1] == v[-1]  # the shift is none of the business of columns that are not centred
 
 
@@ -126,6 +126,21 @@ def test_moments(kind, run, draw):
     assert_allclose(variance, weights @ (X - expected) ** 2, rtol=1e-11, atol=1e-11)
     assert_allclose(product, X.T @ v, rtol=1e-12, atol=1e-11)
     assert mean[0] == variance[0] == product[0] == 0.0
+
+
+@pytest.mark.parametrize("weighted_rows", [range(2500), range(1100, 2300), range(1000)])
+@pytest.mark.parametrize("kind", ["float64", "int8", "csc int32"])
+def test_moments_of_many_rows(kind, weighted_rows, rng):
+    """Dense rows are read in blocks, of which the first or last may have no weight at all."""
+    X = rng.integers(1, 10, (2500, 5)) + 20.0 * (np.arange(2500) > 1500)[:, None]
+    weights = np.zeros(2500)
+    weights[weighted_rows] = rng.random(len(weighted_rows))
+    weights /= weights.sum()
+    v = rng.standard_normal(2500)
+    mean, variance, product = moments_of(lambda f: f, DESIGNS[kind](X), weights, v)
+    assert_allclose(mean, weights @ X, rtol=1e-12)
+    assert_allclose(variance, weights @ (X - weights @ X) ** 2, rtol=1e-11)
+    assert_allclose(product, X.T @ v, rtol=1e-11, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", ["float64", "csc int32"])
@@ -169,7 +184,7 @@ def test_centred_columns(index, run, draw):
     target = rng.standard_normal(draw.n)
     target -= (c @ target) * c
     r, coefs = np.append(target, 0.0), rng.standard_normal(draw.p)
-    run(combine_columns)(design, coefs, r)
+    run(combine_columns)(design, 1.0, coefs, r)
     target += full @ coefs
     assert_allclose(r[:-1] + r[-1] * c, target, atol=1e-11)
     out = np.empty(draw.p)
@@ -187,6 +202,6 @@ def test_sizes_and_nothing_is_changed(kind, run):
     assert n_entries(design) == (X.size if isinstance(design, Dense) else np.count_nonzero(X))
     assert n_bytes(design) == sum(a.nbytes for a in arrays)
     moments_of(run, design, np.full(12, 1 / 12), rng.standard_normal(12))
-    run(combine_columns)(design, np.ones(5), np.zeros(13))
+    run(combine_columns)(design, 1.0, np.ones(5), np.zeros(13))
     for one, other in zip(arrays, before, strict=True):
         assert_array_equal(one, other)

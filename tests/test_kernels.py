@@ -47,6 +47,29 @@ class TestPrimitives:
         expected[start:stop] += 0.5 * x[start:stop]
         assert_allclose(moved, expected)
 
+    @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
+    @pytest.mark.parametrize("size", [0, 1, 5, 37])
+    def test_four_at_once(self, rng, dtype, size):
+        X, r = rng.integers(-9, 9, (4, size)).astype(dtype), rng.standard_normal(size)
+        start, stop = size // 3, size - size // 4
+        inner = X[:, start:stop].astype(float) @ r[start:stop]
+        assert_allclose(primitives.dot4(*X, r, start, stop), inner)
+        a = (0.5, -2.0, 3.0, 0.25)
+        expected = r.copy()
+        expected[start:stop] += a @ X[:, start:stop].astype(float)
+        primitives.axpy4(a, *X, r, start, stop)
+        assert_allclose(r, expected)
+
+    @pytest.mark.parametrize("zeros", [[], [0], [1, 2, 5], [0, 1, 2, 3, 4, 6], list(range(9))])
+    def test_combine(self, rng, zeros):
+        """All remainders of four, with gaps between the non-zero coefficients."""
+        X, r, coefs = rng.random((9, 6)), rng.random(8), rng.standard_normal(9)
+        coefs[zeros] = 0.0
+        expected = r.copy()
+        expected[:6] += 2.0 * coefs[:8] @ X[:8]
+        primitives.combine(2.0, coefs, X, 8, r, 6)
+        assert_allclose(r, expected)
+
 
 class TestDesigns:
     @pytest.fixture(name="X")

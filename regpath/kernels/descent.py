@@ -6,7 +6,7 @@ from typing import Any
 
 from regpath._numba import SPARSE, kernel
 
-__all__ = ["descend", "working_gradient"]
+__all__ = ["descend"]
 
 
 @kernel(SPARSE)
@@ -23,10 +23,3 @@ def descend(design: Any, penalty: Any, b: Any, r: Any, features: Any, epochs: in
             if new != old:
                 design.axpy(k, old - new, r)
                 b[k] = new
-
-
-@kernel(SPARSE)
-def working_gradient(design: Any, r: Any, size: int, g: Any) -> None:
-    """Gradient x_k'r of every working column."""
-    for k in range(size):
-        g[k] = design.dot(k, r)

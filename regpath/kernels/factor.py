@@ -15,7 +15,7 @@ import math
 from typing import Any
 
 from regpath._numba import DENSE, kernel
-from regpath.kernels.primitives import axpy, dot
+from regpath.kernels.primitives import axpy, axpy4, dot, dot4
 
 __all__ = [
     "DEPENDENT",
@@ -35,12 +35,27 @@ DEPENDENT = 1e-12
 
 
 @kernel()
+def _eliminate(R: Any, z: Any, i: int, m: int) -> None:
+    """Solve for the unknowns i to i + 3 of R'x = z, and take them out of the equations below."""
+    if i + 4 > m:
+        for k in range(i, m):
+            z[k] /= R[k, k]
+            axpy(-z[k], R[k], z, k + 1, m)
+        return
+    r0, r1, r2, r3 = R[i], R[i + 1], R[i + 2], R[i + 3]
+    x0 = z[i] / r0[i]
+    x1 = (z[i + 1] - x0 * r0[i + 1]) / r1[i + 1]
+    x2 = (z[i + 2] - x0 * r0[i + 2] - x1 * r1[i + 2]) / r2[i + 2]
+    x3 = (z[i + 3] - x0 * r0[i + 3] - x1 * r1[i + 3] - x2 * r2[i + 3]) / r3[i + 3]
+    z[i], z[i + 1], z[i + 2], z[i + 3] = x0, x1, x2, x3
+    axpy4((-x0, -x1, -x2, -x3), r0, r1, r2, r3, z, i + 4, m)
+
+
+@kernel()
 def forward_solve(R: Any, z: Any, m: int) -> None:
     """Solve R'x = z in place for the leading m x m block."""
-    for i in range(m):
-        row = R[i]
-        z[i] /= row[i]
-        axpy(-z[i], row, z, i + 1, m)
+    for i in range(0, m, 4):
+        _eliminate(R, z, i, m)
 
 
 @kernel()
@@ -53,9 +68,17 @@ def solve(R: Any, z: Any, m: int) -> None:
 @kernel()
 def back_solve(R: Any, z: Any, m: int) -> None:
     """Solve R x = z in place for the leading m x m block."""
-    for i in range(m - 1, -1, -1):
-        row = R[i]
-        z[i] = (z[i] - dot(row, z, i + 1, m)) / row[i]
+    rest = m % 4
+    for i in range(m - 1, m - rest - 1, -1):
+        z[i] = (z[i] - dot(R[i], z, i + 1, m)) / R[i, i]
+    for i in range(m - rest - 4, -1, -4):
+        r0, r1, r2, r3 = R[i], R[i + 1], R[i + 2], R[i + 3]
+        s0, s1, s2, s3 = dot4(r0, r1, r2, r3, z, i + 4, m)
+        x3 = (z[i + 3] - s3) / r3[i + 3]
+        x2 = (z[i + 2] - s2 - r2[i + 3] * x3) / r2[i + 2]
+        x1 = (z[i + 1] - s1 - r1[i + 2] * x2 - r1[i + 3] * x3) / r1[i + 1]
+        x0 = (z[i] - s0 - r0[i + 1] * x1 - r0[i + 2] * x2 - r0[i + 3] * x3) / r0[i]
+        z[i], z[i + 1], z[i + 2], z[i + 3] = x0, x1, x2, x3
 
 
 @kernel(DENSE)
@@ -131,12 +154,9 @@ def append(F: Any, G: Any, penalty: Any, features: Any, count: Any, m: int) -> i
             row, z = G[features[start + c]], Z[c]
             for i in range(known):
                 z[i] = row[active[i]]
-        for i in range(known):
-            row = R[i]
+        for i in range(0, known, 4):
             for c in range(width):
-                z = Z[c]
-                z[i] /= row[i]
-                axpy(-z[i], row, z, i + 1, known)
+                _eliminate(R, Z[c], i, known)
         for c in range(width):
             k = features[start + c]
             m = _place(F, G[k], k, c, penalty.curvature(k), known, m)

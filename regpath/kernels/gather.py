@@ -6,7 +6,7 @@ from typing import Any
 
 from regpath._numba import DENSE, SPARSE, kernel
 
-__all__ = ["gather_dense", "gather_sparse", "working_residual"]
+__all__ = ["gather_dense", "gather_sparse"]
 
 
 @kernel(DENSE)
@@ -64,11 +64,3 @@ def gather_sparse(
                 chains.following[f] = chains.head[i]
                 chains.head[i] = f
         work.indptr[k + 1] = e
-
-
-@kernel(SPARSE)
-def working_residual(design: Any, b: Any, size: int, r: Any) -> None:
-    """Subtract the columns with non-zero coefficients from r, in place."""
-    for k in range(size):
-        if b[k] != 0.0:
-            design.axpy(k, -b[k], r)

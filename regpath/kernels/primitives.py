@@ -1,4 +1,8 @@
-"""The dense inner loops that everything else is made of."""
+"""The dense inner loops that everything else is made of.
+
+Four columns at a time share the loads of the vector, keep four streams of memory busy, and pay for
+the start of a loop once: about twice the speed of four single loops.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,10 @@ from typing import Any
 
 from regpath._numba import DENSE, kernel
 
-__all__ = ["axpy", "dot", "spread"]
+__all__ = ["axpy", "axpy4", "combine", "dot", "dot4", "moments"]
+
+# Rows that a block of columns is read in, so that weights and response stay in the cache.
+ROWS = 1024
 
 
 @kernel(DENSE)
@@ -19,6 +26,20 @@ def dot(x: Any, r: Any, start: int, stop: int) -> float:
 
 
 @kernel(DENSE)
+def dot4(
+    x0: Any, x1: Any, x2: Any, x3: Any, r: Any, start: int, stop: int
+) -> tuple[float, float, float, float]:
+    """Four sums `dot` at once."""
+    s0 = s1 = s2 = s3 = 0.0
+    for i in range(start, stop):
+        s0 += x0[i] * r[i]
+        s1 += x1[i] * r[i]
+        s2 += x2[i] * r[i]
+        s3 += x3[i] * r[i]
+    return s0, s1, s2, s3
+
+
+@kernel(DENSE)
 def axpy(a: float, x: Any, r: Any, start: int, stop: int) -> None:
     """Add a x_i to r_i for start <= i < stop."""
     for i in range(start, stop):
@@ -26,12 +47,77 @@ def axpy(a: float, x: Any, r: Any, start: int, stop: int) -> None:
 
 
 @kernel(DENSE)
-def spread(x: Any, mean: float, root: Any) -> float:
-    """Sum of (root_i (x_i - mean))^2, with root the square roots of the weights."""
-    total = 0.0
-    for i in range(x.size):
-        # The weight comes before the square: in a row of weight 0, x may be so large that x^2
-        # overflows.
-        t = root[i] * (x[i] - mean)
-        total += t * t
-    return total
+def axpy4(
+    a: tuple[float, float, float, float],
+    x0: Any,
+    x1: Any,
+    x2: Any,
+    x3: Any,
+    r: Any,
+    start: int,
+    stop: int,
+) -> None:
+    """Add a_0 x0_i + ... + a_3 x3_i to r_i for start <= i < stop."""
+    a0, a1, a2, a3 = a
+    for i in range(start, stop):
+        r[i] += a0 * x0[i] + a1 * x1[i] + a2 * x2[i] + a3 * x3[i]
+
+
+@kernel()
+def combine(a: float, coefs: Any, X: Any, size: int, r: Any, stop: int) -> None:
+    """Add a sum_k coefs_k X_k to the first ``stop`` entries of r, over k < size."""
+    waiting = k0 = k1 = k2 = 0
+    for k in range(size):
+        if coefs[k] == 0.0:
+            continue
+        if waiting == 3:
+            scaled = a * coefs[k0], a * coefs[k1], a * coefs[k2], a * coefs[k]
+            axpy4(scaled, X[k0], X[k1], X[k2], X[k], r, 0, stop)
+            waiting = 0
+        else:
+            waiting += 1
+            k0, k1, k2 = k1, k2, k
+    if waiting > 2:
+        axpy(a * coefs[k0], X[k0], r, 0, stop)
+    if waiting > 1:
+        axpy(a * coefs[k1], X[k1], r, 0, stop)
+    if waiting > 0:
+        axpy(a * coefs[k2], X[k2], r, 0, stop)
+
+
+@kernel(DENSE)
+def moments(
+    X: Any, start: int, stop: int, w: Any, v: Any, mean: Any, variance: Any, product: Any
+) -> None:
+    """Weighted mean and variance of the rows of X, and their products with v.
+
+    Blocks of entries are merged by the formulas of Chan, Golub and LeVeque (1983). ``w`` holds the
+    weights, which sum to one, and their square roots.
+    """
+    weights, roots = w[0], w[1]
+    done = 0.0
+    for j in range(start, stop):
+        mean[j] = variance[j] = product[j] = 0.0
+    for first in range(0, weights.size, ROWS):
+        last = min(first + ROWS, weights.size)
+        share = 0.0
+        for i in range(first, last):
+            share += weights[i]
+        before, done = done, done + share
+        ratio = share / done if done > 0.0 else 0.0
+        for j in range(start, stop):
+            x = X[j]
+            centre = with_v = spread = 0.0
+            for i in range(first, last):
+                centre += x[i] * weights[i]
+                with_v += x[i] * v[i]
+            centre = centre / share if share > 0.0 else centre
+            for i in range(first, last):
+                # The weight comes before the square: in a row of weight 0, x may be so large that
+                # x^2 overflows.
+                t = roots[i] * (x[i] - centre)
+                spread += t * t
+            delta = centre - mean[j]
+            mean[j] += delta * ratio
+            variance[j] += spread + delta * delta * before * ratio
+            product[j] += with_v

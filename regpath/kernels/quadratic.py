@@ -18,7 +18,7 @@ import numpy as np
 from regpath._numba import kernel
 from regpath.kernels.factor import OUTSIDE, append, back_solve, depends, project, remove, solve
 from regpath.kernels.gap import dual_gap, penalty_value
-from regpath.kernels.primitives import axpy
+from regpath.kernels.primitives import axpy, combine
 
 __all__ = [
     "CONVERGED",
@@ -190,9 +190,7 @@ def refresh(G: Any, q: Any, b: Any, h: Any, size: int) -> None:
     """h = q - G b."""
     for k in range(size):
         h[k] = q[k]
-    for k in range(size):
-        if b[k] != 0.0:
-            axpy(-b[k], G[k], h, 0, size)
+    combine(-1.0, b, G, size, h, size)
 
 
 @kernel()

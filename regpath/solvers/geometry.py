@@ -31,6 +31,8 @@ Index = NDArray[np.int64]
 
 # Fewer entries than this take less time than handing them to a second thread.
 ENTRIES_PER_THREAD = 2_000_000
+# Ranges of columns begin at multiples of this, so that the same columns meet in a loop always.
+COLUMNS_AT_ONCE = 4
 
 
 class NonFiniteColumnsError(ValueError):
@@ -125,13 +127,16 @@ def over_columns(design: Dense | Csc, n_threads: int, kernel: Any, *arrays: Arra
     if isinstance(design, Csc):  # ranges with equal numbers of entries
         targets = np.linspace(0, design.data.size, n_threads + 1)
         edges = np.searchsorted(design.indptr, targets)
-        edges[0], edges[-1] = 0, p
     else:
-        edges = np.linspace(0, p, n_threads + 1).astype(np.int64)
+        edges = np.linspace(0, p, n_threads + 1).astype(np.int64) // COLUMNS_AT_ONCE
+        edges *= COLUMNS_AT_ONCE
+    edges[0], edges[-1] = 0, p
+    *others, own = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     # A pool a call costs little next to a pass, and leaves nothing behind that a fork could break.
-    with ThreadPoolExecutor(n_threads) as pool:
-        ranges = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-        for job in [pool.submit(kernel, design, *arrays, *pair) for pair in ranges]:
+    with ThreadPoolExecutor(len(others)) as pool:
+        jobs = [pool.submit(kernel, design, *arrays, *pair) for pair in others]
+        kernel(design, *arrays, *own)
+        for job in jobs:
             job.result()
 
 

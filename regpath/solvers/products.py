@@ -98,7 +98,7 @@ def apply(geometry: Geometry, b: Array) -> Array:
     g = geometry
     coefs = np.where(g.constant, 0.0, b / g.scale)
     out = np.zeros(g.n + 1)
-    combine_columns(g.design, coefs, out)
+    combine_columns(g.design, 1.0, coefs, out)
     g.passes += 1.0
     return (out[:-1] - float(g.mean @ coefs)) * g.root
 

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.kernels import quadratic
-from regpath.kernels.descent import descend, working_gradient
+from regpath.kernels.descent import descend
 from regpath.kernels.gap import dual_gap, penalty_value
+from regpath.kernels.passes import column_dots
 from regpath.penalties import ElasticNet
 from regpath.solvers.gram import Outcome
 from regpath.solvers.working import Working, start_residual
@@ -117,7 +118,7 @@ class ResidualCore:
     def _refresh(self) -> None:
         """Residual and gradients afresh: no drift from many updates."""
         self.residual = start_residual(self._columns, self._response, self.coefs)
-        working_gradient(self._columns.design, self.residual, self.size, self.gradients)
+        column_dots(self._columns.design, self.residual, self.gradients, 0, self.size)
 
     def _gap(self, penalty: ElasticNet) -> float:
         rr = self.residual_square

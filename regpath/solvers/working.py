@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.designs import Centred, Csc, Dense
-from regpath.kernels.gather import gather_dense, gather_sparse, working_residual
+from regpath.kernels.gather import gather_dense, gather_sparse
+from regpath.kernels.passes import combine_columns
 from regpath.solvers.geometry import Geometry
 
 __all__ = ["DenseWorking", "SparseWorking", "Working", "start_residual", "working_columns"]
@@ -45,7 +46,7 @@ class Working(Protocol):
 def start_residual(columns: Working, response: Array, b: Array) -> Array:
     """Residual y~ - X~_W b in the form that kernels update: with room for the shift at its end."""
     r = np.append(response, 0.0)
-    working_residual(columns.design, b, columns.size, r)
+    combine_columns(columns.design, -1.0, b, r)
     return r
 
 
