@@ -28,15 +28,15 @@ from numba import types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.extending import overload_method
 
-__all__ = ["DENSE", "SPARSE", "STRICT", "cache_directory", "kernel", "register_methods"]
+__all__ = ["FUSED", "REORDERED", "STRICT", "cache_directory", "kernel", "register_methods"]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Sums may be reordered and fused, which lets LLVM keep vector accumulators: 2.5 x the speed of a
 # dot product. NaN, infinities and divisions keep their IEEE meaning.
-DENSE = frozenset({"reassoc", "contract", "nsz"})
+REORDERED = frozenset({"reassoc", "contract", "nsz"})
 # With reassoc LLVM turns indexed sums into gathers, which are twice as slow: fuse only.
-SPARSE = frozenset({"contract", "nsz"})
+FUSED = frozenset({"contract", "nsz"})
 # Everything that decides (steps, gaps, bounds) keeps the order of operations that is written.
 STRICT: frozenset[str] = frozenset()
 
@@ -109,13 +109,20 @@ class _Cache(FunctionCache):  # type: ignore[misc]
             return None
 
 
-def kernel(fastmath: frozenset[str] = STRICT) -> Callable[[Function], Function]:
+def kernel(
+    fastmath: frozenset[str] = STRICT, *, inline: str = "llvm"
+) -> Callable[[Function], Function]:
     """Compile a function at its first call, without the interpreter lock, and cache it on disk.
 
     Parameters
     ----------
     fastmath : frozenset of str
-        One of `STRICT`, `DENSE`, `SPARSE`.
+        One of `STRICT`, `REORDERED`, `FUSED`.
+    inline : {"llvm", "always", "numba"}, default "llvm"
+        How it gets into its callers. LLVM decides; or always does, for loops whose sums may be
+        reordered: else a process that has just compiled a kernel and one that loads it may find
+        different copies of the loop. Or numba does, before anything is compiled, for helpers of few
+        callers: every function that is compiled on its own costs a tenth of a second or two.
 
     Returns
     -------
@@ -137,6 +144,10 @@ def kernel(fastmath: frozenset[str] = STRICT) -> Callable[[Function], Function]:
             nogil=True,  # passes over X run in a pool of threads
             error_model="numpy",  # x / 0 is inf, and costs no test in the inner loop
             fastmath=set(fastmath) or False,
+            inline="always" if inline == "numba" else "never",
+            forceinline=inline == "always",
+            _nrt=False,  # kernels allocate nothing, and need no counting of references
+            no_cfunc_wrapper=True,
         )(function)
         if hasattr(dispatcher, "py_func"):
             _enable_cache(dispatcher, function)

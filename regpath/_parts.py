@@ -25,6 +25,8 @@ __all__ = [
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
+Columns: TypeAlias = tuple[IntArray, IntArray, FloatArray]
+"""Neighbouring columns of coefficients: indptr, indices, values."""
 
 PER_LAMBDA: dict[str, type] = {
     "lambdas": np.float64,
@@ -152,13 +154,14 @@ class Point:
         )
 
 
-def store_coefs(columns: Sequence[tuple[npt.NDArray[Any], FloatArray]], p: int) -> Any:
+def store_coefs(blocks: Sequence[Columns], p: int) -> Any:
     """Collect the coefficients of a path, dense or CSC, whichever is smaller.
 
     Parameters
     ----------
-    columns : sequence of (indices, values)
-        One pair per lambda; `indices` need not be sorted, zeros among `values` are dropped.
+    blocks : sequence of (indptr, indices, values)
+        Neighbouring columns each, as in `scipy.sparse.csc_array`; indices increase within a column.
+        Zeros among the values are dropped.
     p : int
         Number of features.
 
@@ -169,29 +172,32 @@ def store_coefs(columns: Sequence[tuple[npt.NDArray[Any], FloatArray]], p: int) 
     Examples
     --------
     >>> import numpy as np
-    >>> store_coefs([(np.array([0]), np.array([2.0]))], p=1)
+    >>> store_coefs([(np.array([0, 1]), np.array([0]), np.array([2.0]))], p=1)
     array([[2.]])
-    >>> store_coefs([(np.array([7]), np.array([2.0]))], p=1000).nnz
+    >>> store_coefs([(np.array([0, 1]), np.array([7]), np.array([2.0]))], p=1000).nnz
     1
     """
-    kept = [values != 0.0 for _, values in columns]
-    counts = [int(np.count_nonzero(mask)) for mask in kept]
-    index = np.int32 if max(p, sum(counts)) < 2**31 else np.int64
+    n_columns = sum(indptr.size - 1 for indptr, _, _ in blocks)
+    stored = sum(int(np.count_nonzero(values)) for _, _, values in blocks)
+    index = np.int32 if max(p, stored) < 2**31 else np.int64
     width = np.dtype(index).itemsize
-    if 8 * p * len(columns) <= sum(counts) * (8 + width) + (len(columns) + 1) * width:
-        dense = np.zeros((p, len(columns)), order="F")
-        for column, (indices, values) in enumerate(columns):
-            dense[indices, column] = values
+    if 8 * p * n_columns <= stored * (8 + width) + (n_columns + 1) * width:
+        dense = np.zeros((p, n_columns), order="F")
+        first = 0
+        for indptr, indices, values in blocks:
+            columns = np.repeat(np.arange(first, first + indptr.size - 1), np.diff(indptr))
+            dense[indices, columns] = values
+            first += indptr.size - 1
         return dense + 0.0  # no negative zeros
-    indptr = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(index)
-    stored_indices = np.empty(indptr[-1], dtype=index)
-    stored_values = np.empty(indptr[-1])
-    for column, (indices, values) in enumerate(columns):
-        part = slice(indptr[column], indptr[column + 1])
-        order = np.argsort(indices[kept[column]], kind="stable")
-        stored_indices[part] = indices[kept[column]][order]
-        stored_values[part] = values[kept[column]][order]
-    return csc_array((stored_values, stored_indices, indptr), shape=(p, len(columns)))
+    counts = np.concatenate([[0], *(np.diff(indptr) for indptr, _, _ in blocks)])
+    parts = (
+        np.concatenate([np.zeros(0), *(values for _, _, values in blocks)]),
+        np.concatenate([np.zeros(0, index), *(indices.astype(index) for _, indices, _ in blocks)]),
+        np.cumsum(counts).astype(index),
+    )
+    matrix = csc_array(parts, shape=(p, n_columns))
+    matrix.eliminate_zeros()
+    return matrix
 
 
 def labels(feature_names: tuple[str, ...] | None, p: int) -> Sequence[str]:

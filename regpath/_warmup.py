@@ -82,6 +82,7 @@ def _exercise(X: Any) -> None:
     geometry = measure(design, y, weights, fit_intercept=True, standardize=True)
     columns = working_columns(geometry)
     columns.append(np.arange(5), False)
-    penalty = ElasticNet(np.full(5, 0.1), np.zeros(5), np.full(5, -np.inf), np.full(5, np.inf))
+    strong, unlimited = np.full(5, 0.1), np.full(5, np.inf)
+    penalty = ElasticNet(strong, np.zeros(5), -unlimited, unlimited, np.ones(2))
     core = ResidualCore(columns, geometry.response, np.zeros(5))
     core.solve(penalty, 1e-6, 100)

@@ -19,8 +19,9 @@ from regpath.grid import default_ratio, lambda_grid
 from regpath.penalties import ElasticNet
 from regpath.record import Progress, Record, working_limits
 from regpath.result import Path
-from regpath.solvers.gaussian import ActiveSetSolver, OutOfTimeError, SolvedPoint
+from regpath.solvers.gaussian import ActiveSetSolver, OutOfTimeError
 from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
+from regpath.solvers.points import SolvedPoints
 from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import (
     Options,
@@ -344,8 +345,8 @@ class Solver(Protocol):
     def lambda_max(self) -> float:
         """Largest gradient over penalty factor at the null model, in working units."""
 
-    def path(self, lambdas: Array) -> Iterator[SolvedPoint]:
-        """Certified points along decreasing lambdas."""
+    def path(self, lambdas: Array) -> Iterator[SolvedPoints]:
+        """Certified points along decreasing lambdas, one or more at a time."""
 
 
 def _solver(problem: Problem, geometry: Geometry, options: Options) -> Solver:
@@ -366,29 +367,46 @@ def _solver(problem: Problem, geometry: Geometry, options: Options) -> Solver:
 
 def _follow(solver: Solver, record: Record, options: Options) -> None:
     """The path loop: solve, record, and stop where an option says so."""
-    budget = options.time_budget
     with _progress_bar(options.progress, len(record.lambdas)) as advance:
-        points = solver.path(record.lambdas)
         try:
-            for k, point in enumerate(points):
-                if options.max_features is not None and point.features.size > options.max_features:
-                    return record.stop(Status.MAX_FEATURES)
-                told = record.add(point)
-                advance()
-                if options.callback is not None and options.callback(k, told) is True:
-                    return record.stop(Status.CALLBACK)
-                if told.dev_ratio >= (options.stop_at_dev_ratio or math.inf):
-                    return record.stop(Status.DEV_RATIO)
-                if budget is not None:  # only now: one point is always finished
-                    solver.deadline = record.started + budget
-                    if time.monotonic() > solver.deadline:
-                        return record.stop(Status.TIME_BUDGET)
+            for points in solver.path(record.lambdas):
+                for point in points.split() if _is_watched(options) else (points,):
+                    reason = _add(solver, record, options, point)
+                    if reason is not None:
+                        return record.stop(reason)
+                advance(points.size)
         except OutOfTimeError:
             record.stop(Status.TIME_BUDGET)
         except KeyboardInterrupt:
-            if not record.points:
+            if not record.size:
                 raise
             record.stop(Status.INTERRUPTED)
+    return None
+
+
+def _is_watched(options: Options) -> bool:
+    """Whether an option may end the path at any point."""
+    stops = (options.max_features, options.callback, options.stop_at_dev_ratio, options.time_budget)
+    return any(option is not None for option in stops)
+
+
+def _add(solver: Solver, record: Record, options: Options, points: SolvedPoints) -> Status | None:
+    """Record points (one, if it is watched); returns why the path ends here, or None."""
+    limit, budget = options.max_features, options.time_budget
+    if limit is not None and points.size and points.n_nonzero[0] > limit:
+        return Status.MAX_FEATURES
+    record.add(points)
+    if not points.size or not _is_watched(options):
+        return None
+    told = record.progress()
+    if options.callback is not None and options.callback(record.size - 1, told) is True:
+        return Status.CALLBACK
+    if told.dev_ratio >= (options.stop_at_dev_ratio or math.inf):
+        return Status.DEV_RATIO
+    if budget is not None:  # only now: one point is always finished
+        solver.deadline = record.started + budget
+        if time.monotonic() > solver.deadline:
+            return Status.TIME_BUDGET
     return None
 
 
@@ -420,13 +438,13 @@ class _progress_bar:  # noqa: N801 - used as a function in a with statement
         self._bar = require("rich.progress", "cli").Progress() if wanted else None
         self._total = total
 
-    def __enter__(self) -> Callable[[], None]:
+    def __enter__(self) -> Callable[[int], None]:
         if self._bar is None:
-            return lambda: None
+            return lambda points: None
         bar = self._bar
         bar.start()
         task = bar.add_task("path", total=self._total)
-        return lambda: bar.advance(task)
+        return lambda points: bar.advance(task, points)
 
     def __exit__(self, *_: object) -> None:
         if self._bar is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import numba
@@ -11,11 +12,11 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from regpath._parts import Settings, Status, store_coefs
+from regpath._parts import Columns, Settings, Status, store_coefs
 from regpath.designs import Dense
 from regpath.result import Path
-from regpath.solvers.gaussian import SolvedPoint
 from regpath.solvers.geometry import Geometry
+from regpath.solvers.points import SolvedPoints
 from regpath.validation import Options, Problem
 
 __all__ = ["Progress", "Record", "working_limits"]
@@ -40,32 +41,44 @@ class Record:
     def __init__(self, geometry: Geometry, lambdas: Array, started: float) -> None:
         self.lambdas = lambdas
         self.started = started
-        self.points: list[SolvedPoint] = []
+        self.size = 0
         self._geometry = geometry
+        self._points: list[SolvedPoints] = []
         self._statuses: list[Status] = []
-        self._clock: list[float] = [time.monotonic()]
-        self._passes: list[float] = [0.0]
+        self._seconds: list[Array] = []
+        self._passes: list[Array] = []
+        self._clock = time.monotonic()
+        self._counted = 0.0
         self._stopped: Status | None = None
 
-    def add(self, point: SolvedPoint) -> Progress:
-        """Keep a point; returns what a callback may know of it."""
-        self.points.append(point)
-        self._clock.append(time.monotonic())
-        self._passes.append(self._geometry.passes)
-        failed = Status.MAX_ITER if point.exhausted else Status.ROUNDING
-        self._statuses.append(Status.CONVERGED if point.reached else failed)
+    def add(self, points: SolvedPoints) -> None:
+        """Keep points; those that were solved together share their time."""
+        if not points.size:
+            return
+        now, passes = time.monotonic(), self._geometry.passes
+        self._points.append(points)
+        self._seconds.append(np.full(points.size, (now - self._clock) / points.size))
+        self._passes.append(np.where(np.arange(points.size) == 0, passes - self._counted, 0.0))
+        self._clock, self._counted = now, passes
+        failed = Status.MAX_ITER if points.exhausted else Status.ROUNDING
+        self._statuses += [Status.CONVERGED if r else failed for r in points.reached.tolist()]
+        self.size += points.size
+
+    def progress(self) -> Progress:
+        """What a callback may know of the last point."""
+        points = self._points[-1]
         return Progress(
-            lambda_=float(self.lambdas[len(self.points) - 1]),
-            n_nonzero=point.features.size,
-            dev_ratio=self._dev_ratio(point),
-            dual_gap=point.gap,
-            seconds=self._clock[-1] - self.started,
+            lambda_=float(self.lambdas[self.size - 1]),
+            n_nonzero=int(points.n_nonzero[-1]),
+            dev_ratio=float(_dev_ratio(points)[-1]),
+            dual_gap=float(points.gap[-1]),
+            seconds=self._clock - self.started,
             status=self._statuses[-1],
         )
 
     def stop(self, reason: Status) -> None:
         """End the path here; the last point says why unless it has worse to say."""
-        if len(self.points) == len(self.lambdas):
+        if self.size == len(self.lambdas):
             return
         self._stopped = reason
         if self._statuses and self._statuses[-1].ok:
@@ -73,24 +86,23 @@ class Record:
 
     def path(self, problem: Problem, options: Options, family: str, why: list[str]) -> Path:
         """The finished path, in the user's units."""
-        g, points = self._geometry, self.points
+        g, points = self._geometry, self._points
         columns = self._user_coefs(problem)
-        shifts = np.array([float(g.mean[j] @ b) for j, b in columns])
-        lambdas = self.lambdas[: len(points)]
-        null = 0.5 * g.response_scale**2 * float(g.response @ g.response)
+        lambdas = self.lambdas[: self.size]
+        scale = 0.5 * g.response_scale**2
         return Path(
             lambdas=lambdas,
             coef_storage=store_coefs(columns, problem.p),
-            intercepts=g.response_mean - shifts if options.fit_intercept else np.zeros(len(points)),
-            dev_ratio=np.array([self._dev_ratio(p) for p in points]),
-            null_deviance=2.0 * null * problem.weight_sum,
-            objectives=np.array([p.objective for p in points]) * 0.5 * g.response_scale**2,
-            dual_gaps=np.array([p.gap for p in points]),
-            kkt_violations=self._violations(lambdas, options.l1_ratio),
-            n_iters=np.array([p.n_iter for p in points], dtype=np.int64),
-            passes=np.diff(self._passes),
-            working_set_sizes=np.array([p.working_set for p in points], dtype=np.int64),
-            seconds=np.diff(self._clock),
+            intercepts=self._intercepts(columns, options.fit_intercept),
+            dev_ratio=_joined(_dev_ratio(p) for p in points),
+            null_deviance=2.0 * scale * float(g.response @ g.response) * problem.weight_sum,
+            objectives=_joined(p.objective for p in points) * scale,
+            dual_gaps=_joined(p.gap for p in points),
+            kkt_violations=self._violations(lambdas),
+            n_iters=_joined((p.n_iter for p in points), np.int64),
+            passes=_joined(self._passes),
+            working_set_sizes=_joined((np.full(p.size, p.working_set) for p in points), np.int64),
+            seconds=_joined(self._seconds),
             statuses=tuple(self._statuses),
             feature_names=problem.feature_names,
             family=family,
@@ -104,24 +116,34 @@ class Record:
             info=self._info(problem, why),
         )
 
-    def _user_coefs(self, problem: Problem) -> list[tuple[NDArray[np.int64], Array]]:
-        """Features and coefficients in the user's units; one at its limit is it to the last bit."""
+    def _user_coefs(self, problem: Problem) -> list[Columns]:
+        """Coefficients in the user's units; one at its limit is the limit to the last bit."""
         g, columns = self._geometry, []
         lower, upper = working_limits(problem, g)
-        for point in self.points:
-            j = point.features
-            low, high = problem.lower[j], problem.upper[j]
-            b = np.clip(point.coefs * (g.response_scale / g.scale[j]), low, high)
-            b = np.where(point.coefs >= upper[j], high, b)
-            columns.append((j, np.where(point.coefs <= lower[j], low, b)))
+        limited = lower is not problem.lower
+        for points in self._points:
+            j = points.features
+            b = points.coefs * (g.response_scale / g.scale[j])
+            if limited:
+                low, high = problem.lower[j], problem.upper[j]
+                b = np.clip(b, low, high)
+                b = np.where(points.coefs >= upper[j], high, b)
+                b = np.where(points.coefs <= lower[j], low, b)
+            columns.append((points.indptr, j, b))
         return columns
 
-    def _dev_ratio(self, point: SolvedPoint) -> float:
-        return min(max(point.explained, 0.0), 1.0)
+    def _intercepts(self, columns: list[Columns], wanted: bool) -> Array:
+        if not wanted:
+            return np.zeros(self.size)
+        g, shifts = self._geometry, []
+        for indptr, j, b in columns:
+            point = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
+            shifts.append(np.bincount(point, g.mean[j] * b, indptr.size - 1))
+        return g.response_mean - _joined(shifts)
 
-    def _violations(self, lambdas: Array, l1_ratio: float) -> Array:
+    def _violations(self, lambdas: Array) -> Array:
         """Violations relative to lambda; to the largest gradient of the null model at 0 and inf."""
-        absolute = np.array([p.violation for p in self.points]) * self._geometry.response_scale
+        absolute = _joined(p.violation for p in self._points) * self._geometry.response_scale
         top = float(np.abs(self._geometry.product).max()) * self._geometry.response_scale
         unit = np.where((lambdas > 0.0) & np.isfinite(lambdas), lambdas, top or 1.0)
         relative: Array = absolute / unit
@@ -136,12 +158,20 @@ class Record:
             "storage": "dense" if isinstance(g.design, Dense) else "sparse",
             "notes": list(problem.notes),
             "passes": g.passes,
-            "largest_working_set": max((p.working_set for p in self.points), default=0),
+            "largest_working_set": max((p.working_set for p in self._points), default=0),
             "constant_columns": [names[j] for j in constant] if names else constant,
             "seconds_total": time.monotonic() - self.started,
             "stopped": self._stopped.value if self._stopped else None,
             "versions": _versions(),
         }
+
+
+def _dev_ratio(points: SolvedPoints) -> Array:
+    return np.clip(points.explained, 0.0, 1.0)
+
+
+def _joined(parts: Iterable[NDArray[Any]], dtype: Any = np.float64) -> NDArray[Any]:
+    return np.concatenate([np.empty(0, dtype), *parts])
 
 
 def working_limits(problem: Problem, geometry: Geometry) -> tuple[Array, Array]:

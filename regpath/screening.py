@@ -11,12 +11,15 @@ threshold of the penalty. Rounding is part of the bound.
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Estimate", "References"]
+from regpath.kernels.primitives import combine, dot
+
+__all__ = ["Estimate", "References", "length"]
 
 Array = NDArray[np.float64]
 
@@ -53,6 +56,7 @@ class References:
         self._residuals = np.empty((capacity, n))
         self._gradients = np.empty((capacity, p))
         self._products = np.empty((capacity, capacity))
+        self._inverse = np.empty((0, 0))
         self._count = 0
         self._next = 0
 
@@ -63,26 +67,37 @@ class References:
         self._gradients[slot] = gradient
         self._count = max(self._count, slot + 1)
         self._next = (slot + 1) % len(self._residuals)
-        products = self._residuals[: self._count] @ residual
+        products = self._dots(residual)
         self._products[slot, : self._count] = products
         self._products[: self._count, slot] = products
+        self._inverse = _pseudo_inverse(self._products[: self._count, : self._count])
 
     def estimate(self, residual: Array) -> Estimate:
         """Gradient of a residual from its projection on the references, with the error bound."""
-        known = self._residuals[: self._count]
-        inverse = _pseudo_inverse(self._products[: self._count, : self._count])
-        weights = inverse @ (known @ residual)
-        rest = residual - weights @ known
-        weights += inverse @ (
-            known @ rest
-        )  # one refinement recovers the digits lost in the products
-        rest = residual - weights @ known
-        lengths = np.sqrt(np.diagonal(self._products)[: self._count])
+        known, weights, rest = self._count, np.zeros(self._count), residual.copy()
+        for _ in range(2):  # the second time recovers the digits that were lost in the products
+            step = self._inverse @ self._dots(rest)
+            combine(-1.0, step, self._residuals, known, rest, rest.size)
+            weights += step
+        gradient = np.zeros(self._gradients.shape[1])
+        combine(1.0, weights, self._gradients, known, gradient, gradient.size)
+        lengths = np.sqrt(np.diagonal(self._products)[:known])
         return Estimate(
-            gradient=weights @ self._gradients[: self._count],
-            error=float(np.linalg.norm(rest)),
-            magnitude=float(np.linalg.norm(residual) + np.abs(weights) @ lengths),
+            gradient=gradient,
+            error=length(rest),
+            magnitude=length(residual) + float(np.abs(weights) @ lengths),
         )
+
+    # Own loops: the threads of a BLAS wait for each other actively, which costs milliseconds a
+    # product where another process holds a core.
+
+    def _dots(self, v: Array) -> Array:
+        return np.array([dot(r, v, 0, v.size) for r in self._residuals[: self._count]])
+
+
+def length(v: Array) -> float:
+    """Euclidean length."""
+    return math.sqrt(dot(v, v, 0, v.size))
 
 
 def _pseudo_inverse(products: Array) -> Array:

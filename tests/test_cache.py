@@ -27,7 +27,8 @@ from regpath.kernels.descent import descend
 from regpath.penalties import {penalty}
 columns = np.eye(2)
 columns.flags.writeable = False
-penalty = {penalty}(np.full(2, .5), np.zeros(2), np.full(2, -np.inf), np.full(2, np.inf))
+free = np.full(2, np.inf)
+penalty = {penalty}(np.full(2, .5), np.zeros(2), -free, free, np.ones(2))
 b, r = np.zeros(2), np.array([2.0, -3.0, 0.0])
 descend(Dense(columns), penalty, b, r, np.arange(2), 1)
 print(b.tolist(), sum(descend.stats.cache_hits.values()))
@@ -98,7 +99,11 @@ def test_second_process_loads_and_an_edit_elsewhere_changes_the_answer(copy: Pat
     code = DESCEND.format(penalty="ElasticNet")
     assert run(copy, code) == "[1.5, -2.5] 0"
     assert run(copy, code) == "[1.5, -2.5] 1"
-    edit(copy / "regpath/penalties.py", "size = abs(z) - self.l1[k]", "size = abs(z)")
+    edit(
+        copy / "regpath/penalties.py",
+        "size = abs(z) - self.strength[0] * self.l1[k]",
+        "size = abs(z)",
+    )
     assert run(copy, code) == "[2.0, -3.0] 0"
 
 

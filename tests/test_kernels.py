@@ -17,7 +17,8 @@ pytestmark = pytest.mark.kernels
 
 
 def make_penalty(p, l1=0.3, l2=0.0, factor=1.0, lower=-np.inf, upper=np.inf):
-    return ElasticNet(*(np.full(p, float(v)) for v in (l1 * factor, l2 * factor, lower, upper)))
+    fields = (l1 * factor, l2 * factor, lower, upper)
+    return ElasticNet(*(np.full(p, float(v)) for v in fields), np.ones(2))
 
 
 PENALTIES = {
@@ -165,7 +166,9 @@ class TestPenalties:
             assert penalty.curvature(0) == pytest.approx(bend, abs=1e-8)
 
     def test_subset_keeps_the_order(self, rng):
-        penalty = ElasticNet(rng.random(6), rng.random(6), -rng.random(6), rng.random(6))
+        penalty = ElasticNet(
+            *(rng.random(6) * sign for sign in (1, 1, -1, 1)), np.array([0.7, 0.3])
+        )
         features = np.array([4, 0, 5])
         part = penalty.at(features)
         for k, j in enumerate(features):
@@ -225,7 +228,7 @@ class TestDescent:
         b, h = np.zeros(12), q.copy()
         expected = b, h
         for _ in range(3):
-            expected = naive.gram_sweep(G, expected[1], expected[0], *penalty)
+            expected = naive.gram_sweep(G, expected[1], expected[0], *penalty[:4])
             quadratic.sweep(G, q, h, b, penalty, 12, 0.0)
             assert_allclose(b, expected[0], atol=1e-13)
             assert_allclose(h, expected[1], atol=1e-13)
@@ -239,7 +242,7 @@ class TestDescent:
         descent.descend(Dense(np.ascontiguousarray(X.T)), penalty, b, r, np.arange(12), 2)
         expected, h = np.zeros(12), X.T @ y
         for _ in range(2):
-            expected, h = naive.gram_sweep(X.T @ X, h, expected, *penalty)
+            expected, h = naive.gram_sweep(X.T @ X, h, expected, *penalty[:4])
         assert_allclose(b, expected, atol=1e-13)
         assert_allclose(r, y - X @ b, atol=1e-13)
 
@@ -255,7 +258,7 @@ class TestDescent:
             assert outcome.code == quadratic.CONVERGED
             b, h = np.zeros(12), X.T @ y
             for _ in range(3000):
-                b, h = naive.gram_sweep(X.T @ X, h, b, *penalty)
+                b, h = naive.gram_sweep(X.T @ X, h, b, *penalty[:4])
             assert_allclose(core.coefs, b, atol=1e-6)
             assert_allclose(core.gradients, X.T @ (y - X @ core.coefs), atol=1e-12)
             assert core.residual_square == pytest.approx(np.sum((y - X @ core.coefs) ** 2))
@@ -287,7 +290,7 @@ class TestGap:
         b, h = np.zeros(12), X.T @ y
         trail = []
         for _ in range(3000):
-            b, h = naive.gram_sweep(X.T @ X, h, b, *penalty)
+            b, h = naive.gram_sweep(X.T @ X, h, b, *penalty[:4])
             trail.append(b)
         best = objective(b)
         for b in [np.zeros(12), *trail[:5], trail[20], trail[-1]]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from regpath._numba import SPARSE, kernel
+from regpath._numba import FUSED, kernel
 
 __all__ = ["descend"]
 
 
-@kernel(SPARSE)
+@kernel(FUSED)
 def descend(design: Any, penalty: Any, b: Any, r: Any, features: Any, epochs: int) -> None:
     """Cyclic coordinate descent over a list of columns of unit length; keeps r the residual of b.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from regpath._numba import DENSE, kernel
+from regpath._numba import REORDERED, kernel
 from regpath.kernels.primitives import axpy, axpy4, dot, dot4
 
 __all__ = [
@@ -51,14 +51,14 @@ def _eliminate(R: Any, z: Any, i: int, m: int) -> None:
     axpy4((-x0, -x1, -x2, -x3), r0, r1, r2, r3, z, i + 4, m)
 
 
-@kernel()
+@kernel(inline="numba")
 def forward_solve(R: Any, z: Any, m: int) -> None:
     """Solve R'x = z in place for the leading m x m block."""
     for i in range(0, m, 4):
         _eliminate(R, z, i, m)
 
 
-@kernel()
+@kernel(inline="numba")
 def solve(R: Any, z: Any, m: int) -> None:
     """Solve R'R x = z in place for the leading m x m block."""
     forward_solve(R, z, m)
@@ -81,7 +81,7 @@ def back_solve(R: Any, z: Any, m: int) -> None:
         z[i], z[i + 1], z[i + 2], z[i + 3] = x0, x1, x2, x3
 
 
-@kernel(DENSE)
+@kernel(REORDERED)
 def _rotate(c: float, s: float, upper: Any, lower: Any, start: int, stop: int) -> None:
     """Givens rotation of two rows; the upper one moves one column to the left."""
     for i in range(start, stop):
@@ -90,7 +90,7 @@ def _rotate(c: float, s: float, upper: Any, lower: Any, start: int, stop: int) -
         lower[i] = c * y - s * x
 
 
-@kernel()
+@kernel(inline="numba")
 def delete_column(R: Any, place: int, m: int) -> None:
     """Remove one column (and row) from an m x m factor."""
     for i in range(place):
@@ -134,7 +134,7 @@ def project(F: Any, row: Any, k: int, m: int, z: Any) -> float:
     return square
 
 
-@kernel()
+@kernel(inline="numba")
 def depends(pivot: float, diagonal: float) -> bool:
     """Whether a column with this pivot is a combination of the others, up to rounding."""
     return pivot <= DEPENDENT * diagonal
@@ -167,7 +167,7 @@ def append(F: Any, G: Any, penalty: Any, features: Any, count: Any, m: int) -> i
     return m
 
 
-@kernel()
+@kernel(inline="numba")
 def _place(F: Any, row: Any, k: int, c: int, curvature: float, known: int, m: int) -> int:
     """Append feature k, whose first coordinates are in Z_c, behind those of its batch."""
     R, Z, z = F.R, F.Z, F.Z[c]

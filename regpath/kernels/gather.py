@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from regpath._numba import DENSE, SPARSE, kernel
+from regpath._numba import FUSED, REORDERED, kernel
+from regpath.kernels.primitives import dot, dot4
 
-__all__ = ["gather_dense", "gather_sparse"]
+__all__ = ["gather_dense", "gather_sparse", "row_products"]
 
 
-@kernel(DENSE)
+@kernel(REORDERED)
 def gather_dense(columns: Any, features: Any, root: Any, centre: Any, scale: Any, out: Any) -> None:
     """Copy columns into contiguous rows: root_i (x_ij - centre_j) / scale_j."""
     for k in range(features.size):
@@ -20,7 +21,20 @@ def gather_dense(columns: Any, features: Any, root: Any, centre: Any, scale: Any
             row[i] = (root[i] * (x[i] - c)) * s
 
 
-@kernel(SPARSE)
+@kernel()
+def row_products(A: Any, B: Any, out: Any) -> None:
+    """Products of every row of A with every row of B, on one thread."""
+    n, rows = A.shape[1], B.shape[0]
+    for k in range(0, rows - 3, 4):
+        for c in range(A.shape[0]):
+            s0, s1, s2, s3 = dot4(B[k], B[k + 1], B[k + 2], B[k + 3], A[c], 0, n)
+            out[c, k], out[c, k + 1], out[c, k + 2], out[c, k + 3] = s0, s1, s2, s3
+    for k in range(rows - rows % 4, rows):
+        for c in range(A.shape[0]):
+            out[c, k] = dot(B[k], A[c], 0, n)
+
+
+@kernel(FUSED)
 def gather_sparse(
     design: Any,
     features: Any,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from regpath._numba import DENSE, kernel
+from regpath._numba import FUSED, REORDERED, kernel
 
 __all__ = ["axpy", "axpy4", "combine", "dot", "dot4", "moments"]
 
@@ -16,7 +16,7 @@ __all__ = ["axpy", "axpy4", "combine", "dot", "dot4", "moments"]
 ROWS = 1024
 
 
-@kernel(DENSE)
+@kernel(REORDERED, inline="always")
 def dot(x: Any, r: Any, start: int, stop: int) -> float:
     """Sum of x_i r_i over start <= i < stop, accumulated in float64."""
     total = 0.0
@@ -25,7 +25,7 @@ def dot(x: Any, r: Any, start: int, stop: int) -> float:
     return total
 
 
-@kernel(DENSE)
+@kernel(REORDERED, inline="always")
 def dot4(
     x0: Any, x1: Any, x2: Any, x3: Any, r: Any, start: int, stop: int
 ) -> tuple[float, float, float, float]:
@@ -39,14 +39,14 @@ def dot4(
     return s0, s1, s2, s3
 
 
-@kernel(DENSE)
+@kernel(FUSED, inline="always")
 def axpy(a: float, x: Any, r: Any, start: int, stop: int) -> None:
     """Add a x_i to r_i for start <= i < stop."""
     for i in range(start, stop):
         r[i] += a * x[i]
 
 
-@kernel(DENSE)
+@kernel(FUSED, inline="always")
 def axpy4(
     a: tuple[float, float, float, float],
     x0: Any,
@@ -85,7 +85,7 @@ def combine(a: float, coefs: Any, X: Any, size: int, r: Any, stop: int) -> None:
         axpy(a * coefs[k2], X[k2], r, 0, stop)
 
 
-@kernel(DENSE)
+@kernel(REORDERED)
 def moments(
     X: Any, start: int, stop: int, w: Any, v: Any, mean: Any, variance: Any, product: Any
 ) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from regpath._numba import kernel
 from regpath.kernels.factor import OUTSIDE, append, back_solve, depends, project, remove, solve
-from regpath.kernels.gap import dual_gap, penalty_value
+from regpath.kernels.gap import dual_gap, penalty_value, worst_violation
 from regpath.kernels.primitives import axpy, combine
 
 __all__ = [
@@ -28,7 +28,7 @@ __all__ = [
     "STALLED",
     "doubt",
     "exchange",
-    "minimise",
+    "follow",
     "refresh",
     "residual_square",
 ]
@@ -38,18 +38,92 @@ CONVERGED, EXHAUSTED, STALLED, REFACTOR, EXCHANGE = 0, 1, 2, 3, 4
 # the gap has not become a tenth smaller.
 LOWEST, BEST, PATIENCE = 0, 1, 2
 
+# What is noted of a point, besides its coefficients.
+GAP, RESIDUAL_SQUARE, PENALTY, VIOLATION, ITERATIONS = 0, 1, 2, 3, 4
+
 # So many iterations without a smaller gap, and only rounding is left.
 MOST_PATIENCE = 60
 # A slope below this, of columns and a response of unit length, is rounding.
 NOISE = 1e-14
 # Rounding errors that a gradient may hold, in units of the last place.
 ROUNDINGS = 8.0
+# A factor is kept while the ridge term is at least this share of the one it holds.
+STALE = 0.6
 # Appends and deletes one by one up to here; more of them cost more than a new factorisation.
 FEW = 24
 
 
 @kernel()
-def minimise(
+def follow(
+    S: Any,
+    F: Any,
+    penalty: Any,
+    strengths: Any,
+    unit: Any,
+    size: int,
+    m: int,
+    limits: Any,
+    target: float,
+    budget: int,
+    entry: int,
+    coefs: Any,
+    figures: Any,
+) -> tuple[int, int, int, int]:
+    """Minimise at one strength of the penalty after the other, to a duality gap of ``target``.
+
+    Parameters
+    ----------
+    strengths : ndarray of shape (K, t)
+        Written into ``penalty.strength``, one row a point.
+    unit : ndarray of shape (size,)
+        Of the violations.
+    size, m : int
+        Features in the working set, and in the factor.
+    limits : tuple of (int, float)
+        Order up to which the factor may grow; squared length of the response.
+    target : float
+    budget : int
+        Iterations that a point may take.
+    entry : int
+        The code that the last call ended with, if this one goes on with its point; or `CONVERGED`.
+    coefs : ndarray of shape (K, size)
+        Filled with the coefficients,
+    figures : ndarray of shape (K, 5)
+        and with what is named `GAP` and so on.
+
+    Returns
+    -------
+    tuple of (code, K, m, iterations)
+        K points have converged. If that is not all of them, the code says what the next one needs:
+        `REFACTOR` and `EXCHANGE` ask the caller to do that and to come back, the latter where free
+        features are left outside the factor because they depend on those inside. The figures of
+        this point are there, the iterations are those it has taken.
+    """
+    largest, yy = limits
+    for k in range(strengths.shape[0]):
+        for i in range(strengths.shape[1]):
+            penalty.strength[i] = strengths[k, i]
+        if k > 0 or entry == CONVERGED:
+            S.trace[LOWEST] = S.trace[BEST] = math.inf
+            S.trace[PATIENCE] = 0.0
+        exchanged = k == 0 and entry == EXCHANGE
+        code, m, iterations, gap = _minimise(
+            S, F, penalty, size, m, largest, yy, target, budget, exchanged
+        )
+        for i in range(size):
+            coefs[k, i] = S.b[i]
+        figures[k, GAP] = gap
+        figures[k, RESIDUAL_SQUARE] = residual_square(S.q, S.h, S.b, size, yy)
+        figures[k, PENALTY] = penalty_value(penalty, S.b, size)
+        figures[k, VIOLATION] = worst_violation(penalty, S.h, S.b, size, unit)
+        figures[k, ITERATIONS] = iterations
+        if code != CONVERGED:
+            return code, k, m, iterations
+    return CONVERGED, strengths.shape[0], m, 0
+
+
+@kernel(inline="numba")
+def _minimise(
     S: Any,
     F: Any,
     penalty: Any,
@@ -61,30 +135,11 @@ def minimise(
     budget: int,
     exchanged: bool,
 ) -> tuple[int, int, int, float]:
-    """Iterate until the duality gap on the working set is at most ``target``.
-
-    Parameters
-    ----------
-    size, m : int
-        Features in the working set, and in the factor.
-    largest : int
-        Order up to which the factor may grow.
-    yy : float
-        Squared length of the response.
-    target : float
-    budget : int
-        Iterations at most.
-    exchanged : bool
-        Whether `exchange` has just been tried.
-
-    Returns
-    -------
-    tuple of (code, m, iterations, gap)
-        `REFACTOR` and `EXCHANGE` ask the caller to do that and to come back: the latter where free
-        features are left outside the factor because they depend on those inside.
-    """
+    """Iterate at one strength; returns code, m, iterations and gap."""
     G, q, h, b, trace, position = S.G, S.q, S.h, S.b, S.trace, F.position
     gap = math.inf
+    if is_stale(F, penalty, m):
+        return REFACTOR, m, 0, gap
     for iteration in range(budget):
         aligned = align(F, G, b, penalty, size, m, largest)
         if aligned < 0:
@@ -119,14 +174,27 @@ def minimise(
     return EXHAUSTED, m, budget, gap
 
 
-@kernel()
+@kernel(inline="numba")
+def is_stale(F: Any, penalty: Any, m: int) -> bool:
+    """Whether the ridge term has changed too much since the factor was formed.
+
+    A surplus of curvature in the factor keeps its steps descents, but makes them short.
+    """
+    for i in range(m):
+        wanted = penalty.curvature(F.active[i])
+        if wanted < STALE * F.held[i] or wanted > F.held[i]:
+            return True
+    return False
+
+
+@kernel(inline="numba")
 def is_free(penalty: Any, k: int, b: float) -> bool:
     """Whether b lies inside a smooth piece, so that a Newton step can move it both ways."""
     low, high = penalty.piece(k, b)
     return low < b < high
 
 
-@kernel()
+@kernel(inline="numba")
 def align(F: Any, G: Any, b: Any, penalty: Any, size: int, m: int, largest: int) -> int:
     """Bring the active list in line with the support; -1 asks for a new factorisation."""
     active, position, queue, room = F.active, F.position, F.queue, F.R.shape[0]
@@ -150,7 +218,7 @@ def align(F: Any, G: Any, b: Any, penalty: Any, size: int, m: int, largest: int)
     return append(F, G, penalty, queue, entering, m)
 
 
-@kernel()
+@kernel(inline="numba")
 def newton(F: Any, h: Any, b: Any, g: Any, d: Any, penalty: Any, m: int) -> int:
     """Newton steps on the active features, each cut where a coefficient leaves its smooth piece."""
     active, held = F.active, F.held
@@ -185,7 +253,7 @@ def newton(F: Any, h: Any, b: Any, g: Any, d: Any, penalty: Any, m: int) -> int:
     return m
 
 
-@kernel()
+@kernel(inline="numba")
 def refresh(G: Any, q: Any, b: Any, h: Any, size: int) -> None:
     """h = q - G b."""
     for k in range(size):
@@ -193,7 +261,7 @@ def refresh(G: Any, q: Any, b: Any, h: Any, size: int) -> None:
     combine(-1.0, b, G, size, h, size)
 
 
-@kernel()
+@kernel(inline="numba")
 def residual_square(q: Any, h: Any, b: Any, size: int, yy: float) -> float:
     """Squared norm of the residual from Gram quantities: y'y - (q + h)'b."""
     total = yy
@@ -222,7 +290,7 @@ def doubt(F: Any, h: Any, b: Any, penalty: Any, size: int, rr: float) -> float:
     return 0.0
 
 
-@kernel()
+@kernel(inline="numba")
 def sweep(G: Any, q: Any, h: Any, b: Any, penalty: Any, size: int, slack: float) -> None:
     """One cyclic coordinate-descent pass on (b, h): features enter here."""
     for k in range(size):

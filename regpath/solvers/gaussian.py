@@ -11,7 +11,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,17 +23,16 @@ from regpath.penalties import ElasticNet
 from regpath.screening import Estimate, References
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore, Outcome
+from regpath.solvers.points import NULL, SolvedPoints
 from regpath.solvers.products import gram_of_columns
 from regpath.solvers.residual import ResidualCore
 from regpath.solvers.working import start_residual, working_columns
 
-__all__ = ["ActiveSetSolver", "OutOfTimeError", "SolvedPoint"]
+__all__ = ["ActiveSetSolver", "OutOfTimeError"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# The null objective |y~|^2 / 2 in working units.
-NULL = 0.5
 # Share of the tolerance that the working set may use up; the rest is for the features outside.
 INNER_SHARE = 0.3
 # With more candidates than this share of the columns, a full pass is cheaper than single products.
@@ -44,46 +43,13 @@ SPARSE_SWEEP_COST = 7.5
 FIRST_TRIAL = 300
 # Bytes that the Gram matrix and its factor may take in any case.
 LEAST_GRAM_DENSE, LEAST_GRAM_SPARSE = 256e6, 24e6
-# Iterations between two looks at the clock.
+# Iterations between two looks at the clock, and operations.
 CHUNK = 200
+OPERATIONS_AT_ONCE = 2_000_000
 
 
 class OutOfTimeError(Exception):
     """The time budget was used up before a point was finished."""
-
-
-class SolvedPoint(NamedTuple):
-    """One certified point of the path, in working units.
-
-    Attributes
-    ----------
-    features : ndarray of shape (k,)
-        Non-zero features, increasing.
-    coefs : ndarray of shape (k,)
-        Their working coefficients.
-    objective, gap : float
-        Relative to the null objective.
-    violation : float
-        Largest distance of a gradient from the subdifferential.
-    explained : float
-        1 - |r|^2 / |y~|^2.
-    n_iter, working_set : int
-    reached : bool
-        Whether the gap is at most tol.
-    exhausted : bool
-        Whether max_iter was what stopped it.
-    """
-
-    features: Index
-    coefs: Array
-    objective: float
-    gap: float
-    violation: float
-    explained: float
-    n_iter: int
-    working_set: int
-    reached: bool
-    exhausted: bool
 
 
 @dataclass
@@ -121,9 +87,9 @@ class ActiveSetSolver:
         self._candidates = np.flatnonzero(~self._excluded)
         self._free = np.flatnonzero(~self._excluded & (self.factor == 0.0))
         factor = np.where(self._excluded, 0.0, self.factor)
-        self._l1_factor = factor * g.penalty_scale
-        self._l2_factor = self._l1_factor * g.penalty_scale
-        self._penalty = ElasticNet(self._l1_factor, self._l2_factor, self.lower, self.upper)
+        l1 = factor * g.penalty_scale
+        l2 = l1 * g.penalty_scale
+        self._penalty = ElasticNet(l1, l2, self.lower, self.upper, np.zeros(2))
         self._yy = float(g.response @ g.response)
         self.working = np.empty(0, np.int64)
         self._inside = self._excluded.copy()
@@ -159,16 +125,24 @@ class ActiveSetSolver:
         penalised = ~self._excluded & (self.factor > 0.0) & pull
         if not penalised.any():
             return 0.0
-        return float(np.max(np.abs(gradient[penalised]) / self._l1_factor[penalised]))
+        return float(np.max(np.abs(gradient[penalised]) / self._penalty.l1[penalised]))
 
-    def path(self, lambdas: Array) -> Iterator[SolvedPoint]:
-        """Points of the path, one by one; ``lambdas`` in working units."""
-        for lambda_ in lambdas:
-            yield self.solve_at(float(lambda_))
+    def path(self, lambdas: Array) -> Iterator[SolvedPoints]:
+        """Points of the path, in the order of ``lambdas``, which are in working units."""
+        k = 0
+        while k < lambdas.size:
+            ahead = lambdas[k : k + self._points_at_once()]
+            if ahead.size > 1:
+                points = self._follow(ahead)
+                k += points.size
+                yield points
+            if k < lambdas.size:  # the point that the others wait for
+                yield self.solve_at(float(lambdas[k]))
+                k += 1
 
-    def solve_at(self, lambda_: float) -> SolvedPoint:
+    def solve_at(self, lambda_: float) -> SolvedPoints:
         """Solve, certify and describe the point at one lambda."""
-        self._set_strength(lambda_)
+        self._penalty.strength[:] = self._strength(lambda_)
         self._admit(self._reaching())
         n_iter = 0
         while True:
@@ -179,16 +153,44 @@ class ActiveSetSolver:
                 return self._describe(gap, n_iter, violators)
             self._admit(violators)
 
+    def _follow(self, lambdas: Array) -> SolvedPoints:
+        """Points whose features are all in the Gram matrix, so that a solve certifies itself."""
+        strengths = np.array([self._strength(lambda_) for lambda_ in lambdas.tolist()])
+        unit = 1.0 / self.geometry.penalty_scale[self.working]
+        target, budget = INNER_SHARE * self.tol * NULL, min(self.max_iter, CHUNK)
+        _, coefs, figures = self._gram.follow(self._local, strengths, unit, target, budget)
+        order = np.argsort(self.working)
+        rows, places = np.nonzero(coefs[:, order])
+        gap, rr, value, violation, n_iter = figures.T
+        return SolvedPoints(
+            indptr=np.searchsorted(rows, np.arange(len(coefs) + 1)),
+            features=self.working[order][places],
+            coefs=coefs[:, order][rows, places],
+            objective=(0.5 * rr + value) / NULL,
+            gap=gap / NULL,
+            violation=violation,
+            explained=self._yy - rr,
+            n_iter=n_iter.astype(np.int64),
+            working_set=self._gram.size,
+            reached=gap / NULL <= self.tol,
+            exhausted=False,
+        )
+
+    def _points_at_once(self) -> int:
+        """Points that take about a millisecond in all: the path looks at the clock in between."""
+        complete = self.working.size == self._candidates.size > 0
+        if self.core is not self._gram or not complete:
+            return 1
+        return OPERATIONS_AT_ONCE // self.working.size**2
+
     # -- predict -------------------------------------------------------------------------------
 
-    def _set_strength(self, lambda_: float) -> None:
+    def _strength(self, lambda_: float) -> tuple[float, float]:
+        """Factors of the L1 and L2 terms in working units."""
         if math.isinf(lambda_):  # any level above every gradient makes the same problem
-            l1, l2 = np.where(self._l1_factor > 0.0, 1e150, 0.0), np.zeros(self.geometry.p)
-        else:
-            l1 = (lambda_ * self.l1_ratio / self.geometry.response_scale) * self._l1_factor
-            l2 = (lambda_ * (1.0 - self.l1_ratio)) * self._l2_factor
-        self._penalty = self._penalty._replace(l1=l1, l2=l2)
-        self._local = self._penalty.at(self.working)
+            return 1e150, 0.0
+        l1 = lambda_ * self.l1_ratio / self.geometry.response_scale
+        return l1, lambda_ * (1.0 - self.l1_ratio)
 
     def _reaching(self) -> Index:
         """Features outside the working set whose estimated gradient reaches its threshold."""
@@ -196,14 +198,15 @@ class ActiveSetSolver:
 
     def _beyond(self, estimate: Estimate) -> Index:
         """Features outside the working set whose gradient may exceed its threshold."""
-        g, threshold = estimate.gradient, self._penalty.l1
+        g, threshold = estimate.gradient, self._penalty.threshold(slice(None))
         slack: Any = estimate.error + estimate.magnitude * self._rounding
-        beyond = np.abs(g) + slack > threshold
-        beyond &= ~self._inside
-        if self._limited:
-            rises, falls = g + slack > threshold, g - slack < -threshold
-            beyond &= (rises & (self.upper > 0.0)) | (falls & (self.lower < 0.0))
-        return np.flatnonzero(beyond)
+        beyond = np.flatnonzero(np.abs(g) > threshold - slack)
+        beyond = beyond[~self._inside[beyond]]
+        if self._limited:  # a limit at 0 allows any gradient that points out of it
+            g, reach = g[beyond], (threshold - slack)[beyond]
+            can_rise, can_fall = self.upper[beyond] > 0.0, self.lower[beyond] < 0.0
+            beyond = beyond[((g > reach) & can_rise) | ((-g > reach) & can_fall)]
+        return np.asarray(beyond, np.int64)
 
     def _admit(self, features: Index) -> None:
         """Take features into the working set."""
@@ -332,7 +335,7 @@ class ActiveSetSolver:
 
     # -- record --------------------------------------------------------------------------------
 
-    def _describe(self, gap: float, n_iter: int, violators: Index) -> SolvedPoint:
+    def _describe(self, gap: float, n_iter: int, violators: Index) -> SolvedPoints:
         core, penalty = self.core, self._local
         b = core.coefs
         support = np.flatnonzero(b)
@@ -348,16 +351,17 @@ class ActiveSetSolver:
                 self._penalty.at(violators), outside, zeros, violators.size, unit[violators]
             ),
         )
-        return SolvedPoint(
+        return SolvedPoints(
+            indptr=np.array([0, support.size]),
             features=self.working[support],
             coefs=b[support],
-            objective=value / NULL,
-            gap=gap,
-            violation=violation,
-            explained=self._yy - rr,
-            n_iter=n_iter,
+            objective=np.array([value / NULL]),
+            gap=np.array([gap]),
+            violation=np.array([violation]),
+            explained=np.array([self._yy - rr]),
+            n_iter=np.array([n_iter]),
             working_set=core.size,
-            reached=gap <= self.tol,
+            reached=np.array([gap <= self.tol]),
             exhausted=n_iter >= self.max_iter,
         )
 

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.designs import Csc, Dense, n_columns, n_entries
-from regpath.kernels.passes import column_dots, column_moments, subset_dots
+from regpath.kernels.passes import column_dots, column_moments
 
 __all__ = ["Geometry", "NonFiniteColumnsError", "measure"]
 
@@ -98,7 +98,7 @@ class Geometry:
         """X~'r of all columns: one pass."""
         weighted = self.root * r
         out = np.empty(self.p)
-        over_columns(self.design, self.n_threads, column_dots, weighted, out)
+        over_columns(self.design, self.n_threads, column_dots, weighted, np.arange(self.p), out)
         self.passes += 1.0
         return self._standardized(out, weighted, slice(None))
 
@@ -106,7 +106,7 @@ class Geometry:
         """X~'r of some columns."""
         weighted = self.root * r
         out = np.empty(features.size)
-        subset_dots(self.design, weighted, features, out)
+        column_dots(self.design, weighted, features, out, 0, features.size)
         self.passes += features.size / self.p
         return self._standardized(out, weighted, features)
 
@@ -117,7 +117,7 @@ class Geometry:
         return out
 
 
-def over_columns(design: Dense | Csc, n_threads: int, kernel: Any, *arrays: Array) -> None:
+def over_columns(design: Dense | Csc, n_threads: int, kernel: Any, *arrays: Array | Index) -> None:
     """Run a kernel over ranges of columns, one a thread; results do not depend on the ranges."""
     p = n_columns(design)
     n_threads = max(1, min(n_threads, n_entries(design) // ENTRIES_PER_THREAD))

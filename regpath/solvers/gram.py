@@ -16,10 +16,11 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
+# Order up to which a factor is built by appending: LAPACK is faster, but not where its threads have
+# to wait for each other.
+SMALL = 200
 # Columns that are appended to a factor at once.
 BATCH = 32
-# A factor is kept while the ridge term is at least this share of the one it holds.
-STALE = 0.6
 
 
 class Outcome(NamedTuple):
@@ -30,13 +31,10 @@ class Outcome(NamedTuple):
     code : int
         `quadratic.CONVERGED`, `quadratic.EXHAUSTED` or `quadratic.STALLED`.
     iterations : int
-    gap : float
-        Duality gap on the working set.
     """
 
     code: int
     iterations: int
-    gap: float
 
 
 class _State(NamedTuple):
@@ -154,56 +152,72 @@ class GramCore:
 
     def start_at(self, b: Array) -> None:
         """Set the coefficients."""
-        S = self._S
-        S.b[: b.size] = b
-        quadratic.refresh(S.G, S.q, S.b, S.h, self.size)
+        S, size = self._S, self.size
+        S.b[:size] = b
+        S.h[:size] = S.q[:size] - S.G[:size, :size] @ b
 
     def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
         """Minimise to a duality gap of ``target`` in at most ``budget`` iterations."""
-        done, exchanged = 0, False
-        self._stranded = False
-        self._penalty = penalty
-        self._S.trace[:] = np.inf, np.inf, 0.0
-        # A surplus of curvature in the factor keeps its steps descents, but makes them short.
-        held, wanted = self._F.held[: self._m], penalty.l2[self._F.active[: self._m]]
-        if np.any((wanted < STALE * held) | (wanted > held)):
-            self._factorise(penalty)
+        strengths, unit = penalty.strength.copy()[None], np.ones(self.size)
+        code, _, figures = self.follow(penalty, strengths, unit, target, budget)
+        return Outcome(code, int(figures[0, quadratic.ITERATIONS]))
+
+    def follow(
+        self, penalty: ElasticNet, strengths: Array, unit: Array, target: float, budget: int
+    ) -> tuple[int, Array, Array]:
+        """Minimise at one strength (K, 2) after the other, as far as it goes.
+
+        Returns a code as in `Outcome`, or `quadratic.EXCHANGE` where one point of several needs a
+        solve of its own; the coefficients (K, size) and figures (K, 5) of `quadratic.follow` for
+        the points that are done, and for the only point in any case. ``budget`` is that of a point.
+        """
+        coefs, figures = np.empty((len(strengths), self.size)), np.empty((len(strengths), 5))
+        done = spent = 0
+        code, self._stranded, self._penalty = quadratic.CONVERGED, False, penalty
         while True:
-            code, self._m, iterations, gap = quadratic.minimise(
+            code, more, self._m, iterations = quadratic.follow(
                 self._S,
                 self._F,
                 penalty,
+                strengths[done:],
+                unit,
                 self.size,
                 self._m,
-                self._rank,
-                self._yy,
+                (self._rank, self._yy),
                 target,
-                budget - done,
-                exchanged,
+                budget - spent,
+                code,
+                coefs[done:],
+                figures[done:],
             )
-            done += iterations
-            exchanged = code == quadratic.EXCHANGE
+            figures[done, quadratic.ITERATIONS] += spent
+            spent = iterations if more else spent + iterations
+            done += more
             if code == quadratic.REFACTOR:
                 self._factorise(penalty)
-            elif exchanged:  # a kernel of its own: most problems never need it, nor compile it
+            elif code == quadratic.EXCHANGE and len(strengths) == 1:
+                # A kernel of its own: most problems never need it, nor compile it.
                 self._stranded = True
                 self._m = quadratic.exchange(self._S, self._F, penalty, self.size, self._m)
             else:
-                return Outcome(code, done, gap)
+                kept = max(done, len(strengths) == 1)
+                return code, coefs[:kept], figures[:kept]
 
     def _factorise(self, penalty: ElasticNet) -> None:
         """Factorise afresh over the support; dependent features are left out."""
         b = self._S.b[: self.size]
-        free = (penalty.l1 == 0.0) | (b != 0.0)
+        free = (penalty.threshold(slice(None)) == 0.0) | (b != 0.0)
         support = np.flatnonzero(free & (b > penalty.lower) & (b < penalty.upper))
         m = support.size
         if m > len(self._F.active):
             self._grow_factor(min(self._rank, max(m, 2 * len(self._F.active))))
-        F, held = self._F, penalty.l2[support]
+        F, held = self._F, penalty.curvature(support)
         F.position[: self.size] = factor.OUTSIDE
-        H = self._S.G[np.ix_(support, support)]
-        H[np.diag_indices_from(H)] += held
-        L = _lower_factor(H)
+        L = None
+        if m > SMALL:
+            H = self._S.G[np.ix_(support, support)]
+            H[np.diag_indices_from(H)] += held
+            L = _lower_factor(H)
         if L is None:
             F.queue[: support.size] = support
             self._m = factor.append(F, self._S.G, penalty, F.queue, support.size, 0)

@@ -12,6 +12,7 @@ from regpath.kernels.descent import descend
 from regpath.kernels.gap import dual_gap, penalty_value
 from regpath.kernels.passes import column_dots
 from regpath.penalties import ElasticNet
+from regpath.screening import length
 from regpath.solvers.gram import Outcome
 from regpath.solvers.working import Working, start_residual
 
@@ -60,8 +61,7 @@ class ResidualCore:
     @property
     def residual_square(self) -> float:
         """Squared length of the residual."""
-        r = self._columns.plain_residual(self.residual)
-        return float(r @ r)
+        return length(self._columns.plain_residual(self.residual)) ** 2
 
     def extend(self, count: int) -> None:
         """Add features, whose columns the working copy already holds."""
@@ -72,7 +72,7 @@ class ResidualCore:
     def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
         """Descend to a duality gap of ``target`` in at most ``budget`` epochs."""
         everything = np.arange(self.size)
-        best, patience, gap, done = np.inf, 0, np.inf, 0
+        best, patience, done = np.inf, 0, 0
         while done < budget:
             self._accelerate(penalty, np.flatnonzero(self.coefs))
             self._epochs(penalty, everything, 1)
@@ -80,12 +80,12 @@ class ResidualCore:
             self._refresh()
             gap = self._gap(penalty)
             if gap <= target:
-                return Outcome(quadratic.CONVERGED, done, gap)
+                return Outcome(quadratic.CONVERGED, done)
             patience = 0 if gap < 0.999 * best else patience + 1
             best = min(best, gap)
             if patience > MOST_PATIENCE:
-                return Outcome(quadratic.STALLED, done, gap)
-        return Outcome(quadratic.EXHAUSTED, done, gap)
+                return Outcome(quadratic.STALLED, done)
+        return Outcome(quadratic.EXHAUSTED, done)
 
     def _epochs(self, penalty: ElasticNet, features: Any, epochs: int) -> None:
         descend(self._columns.design, penalty, self.coefs, self.residual, features, epochs)
@@ -118,7 +118,9 @@ class ResidualCore:
     def _refresh(self) -> None:
         """Residual and gradients afresh: no drift from many updates."""
         self.residual = start_residual(self._columns, self._response, self.coefs)
-        column_dots(self._columns.design, self.residual, self.gradients, 0, self.size)
+        column_dots(
+            self._columns.design, self.residual, np.arange(self.size), self.gradients, 0, self.size
+        )
 
     def _gap(self, penalty: ElasticNet) -> float:
         rr = self.residual_square

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from regpath.designs import Dense
 from regpath.penalties import INDISTINCT
-from regpath.solvers.gaussian import NULL, SolvedPoint
 from regpath.solvers.geometry import Geometry
+from regpath.solvers.points import NULL, SolvedPoints
 from regpath.solvers.products import apply, gram_of_columns, gram_of_rows, multiply
 from regpath.solvers.working import working_columns
 
@@ -114,7 +114,7 @@ class SpectralSolver:
         stretched = self.factor * g.penalty_scale
         return float(np.max(np.abs(gradient[self._penalised]) / stretched[self._penalised]))
 
-    def path(self, lambdas: Array) -> Iterator[SolvedPoint]:
+    def path(self, lambdas: Array) -> Iterator[SolvedPoints]:
         """Certified points along the lambdas."""
         g, m = self.geometry, self._penalised.size
         tall = m <= g.n and m <= (
@@ -134,7 +134,7 @@ class SpectralSolver:
 
     # -- fewer columns than rows -------------------------------------------------------------------
 
-    def _path_from_columns(self, lambdas: Array) -> Iterator[SolvedPoint]:
+    def _path_from_columns(self, lambdas: Array) -> Iterator[SolvedPoints]:
         """b(lambda) = V (S + lambda)^-1 V'q on the Gram matrix off the unpenalised columns."""
         g, root = self.geometry, np.sqrt(self._weight)
         gram = self._gram(self._penalised) * root[:, None] * root
@@ -216,7 +216,7 @@ class SpectralSolver:
                 return Spectrum(values, known.T @ Z, response, beta[-1], Z[-1])
             basis.append(w / beta[-1])
 
-    def _path_from_rows(self, spectrum: Spectrum, lambdas: Array) -> Iterator[SolvedPoint]:
+    def _path_from_rows(self, spectrum: Spectrum, lambdas: Array) -> Iterator[SolvedPoints]:
         """b(lambda) = X~'a(lambda), a = (K + lambda)^-1 y."""
         g, yy = self.geometry, float(self.geometry.response @ self.geometry.response)
         inverse = _shifted_inverse(spectrum.values, lambdas, self._weight.sum())
@@ -275,20 +275,21 @@ class SpectralSolver:
 
     def _point(
         self, features: Index, b: Array, rr: float, ridge: float, gap: float, violation: float
-    ) -> SolvedPoint:
+    ) -> SolvedPoints:
         g = self.geometry
         order = np.argsort(features)
         gap += self._doubt
-        return SolvedPoint(
+        return SolvedPoints(
+            indptr=np.array([0, features.size]),
             features=features[order],
             coefs=b[order],
-            objective=(0.5 * rr + 0.5 * ridge) / NULL,
-            gap=gap / NULL,
-            violation=violation,
-            explained=float(g.response @ g.response) - rr,
-            n_iter=1,
+            objective=np.array([(0.5 * rr + 0.5 * ridge) / NULL]),
+            gap=np.array([gap / NULL]),
+            violation=np.array([violation]),
+            explained=np.array([float(g.response @ g.response) - rr]),
+            n_iter=np.ones(1, np.int64),
             working_set=features.size,
-            reached=gap / NULL <= self.tol,
+            reached=np.array([gap / NULL <= self.tol]),
             exhausted=False,
         )
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.designs import Centred, Csc, Dense
-from regpath.kernels.gather import gather_dense, gather_sparse
+from regpath.kernels.gather import gather_dense, gather_sparse, row_products
 from regpath.kernels.passes import combine_columns
 from regpath.solvers.geometry import Geometry
 
@@ -21,6 +21,10 @@ __all__ = ["DenseWorking", "SparseWorking", "Working", "start_residual", "workin
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+# Multiplications below which a product takes less time than the threads of a BLAS may need to meet:
+# they wait actively, for milliseconds where another process holds a core.
+SMALL_PRODUCT = 5_000_000
 
 
 class Working(Protocol):
@@ -92,7 +96,13 @@ class DenseWorking:
         new = self._columns[old : self.size]
         columns: Any = geometry.design
         gather_dense(columns.columns, features, geometry.root, geometry.mean, geometry.scale, new)
-        return new @ self._columns[: self.size].T if gram else None
+        if not gram:
+            return None
+        if features.size * self.size * geometry.n > SMALL_PRODUCT:
+            return new @ self._columns[: self.size].T
+        block = np.empty((features.size, self.size))
+        row_products(new, self.design.columns, block)
+        return block
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""

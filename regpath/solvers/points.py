@@ -1,0 +1,85 @@
+"""Certified points of a path, several at a time: what every solver gives to the path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["NULL", "SolvedPoints"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# The null objective |y~|^2 / 2 in working units.
+NULL = 0.5
+
+
+class SolvedPoints(NamedTuple):
+    """Certified points at K neighbouring lambdas, in working units.
+
+    Attributes
+    ----------
+    indptr : ndarray of shape (K + 1,)
+        Point k holds the entries from indptr[k] to indptr[k + 1] of the next two:
+    features : ndarray of shape (indptr[K],)
+        non-zero features, increasing within a point, and
+    coefs : ndarray of shape (indptr[K],)
+        their working coefficients.
+    objective, gap : ndarray of shape (K,)
+        Relative to the null objective.
+    violation : ndarray of shape (K,)
+        Largest distance of a gradient from the subdifferential.
+    explained : ndarray of shape (K,)
+        1 - |r|^2 / |y~|^2.
+    n_iter : ndarray of shape (K,)
+    working_set : int
+    reached : ndarray of shape (K,)
+        Whether the gap is at most tol.
+    exhausted : bool
+        Whether max_iter was what stopped a point that was not reached.
+    """
+
+    indptr: Index
+    features: Index
+    coefs: Array
+    objective: Array
+    gap: Array
+    violation: Array
+    explained: Array
+    n_iter: Index
+    working_set: int
+    reached: NDArray[np.bool_]
+    exhausted: bool
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return self.gap.size
+
+    @property
+    def n_nonzero(self) -> Index:
+        """Non-zero coefficients of every point."""
+        return np.diff(self.indptr)
+
+    def split(self) -> Iterator[SolvedPoints]:
+        """The points one by one."""
+        if self.size == 1:
+            yield self
+            return
+        for k in range(self.size):
+            start, stop = self.indptr[k], self.indptr[k + 1]
+            one = slice(k, k + 1)
+            yield self._replace(
+                indptr=np.array([0, stop - start]),
+                features=self.features[start:stop],
+                coefs=self.coefs[start:stop],
+                objective=self.objective[one],
+                gap=self.gap[one],
+                violation=self.violation[one],
+                explained=self.explained[one],
+                n_iter=self.n_iter[one],
+                reached=self.reached[one],
+            )
