@@ -26,13 +26,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regpath._numba import register_methods
-from regpath.kernels.primitives import axpy, combine, dot, dot4, moments
+from regpath.kernels.primitives import axpy, combine, dot, dot4, moments, sparse_axpy, sparse_dot
 
 __all__ = ["Centred", "Csc", "Dense", "n_bytes", "n_columns", "n_entries"]
 
-# Loops over sparse columns stand in the methods themselves: handing the arrays of a tuple to a
-# function costs 40 ns, more than a short column. Kernels that call them allow contraction but no
-# reordering.
+# Inlined, for a sparse column is often shorter than a call. Kernels that call these methods allow
+# contraction but no reordering.
 register_methods(inline=True, dot=2, axpy=3, dots=3, combine=3, moments=7)
 
 
@@ -48,22 +47,19 @@ class Dense(NamedTuple):
     columns: Any
 
     def dot(self, j: int, r: Any) -> float:
-        x = self.columns[j]
-        return dot(x, r, 0, x.size)
+        return dot(self.columns[j], r)
 
     def axpy(self, j: int, a: float, r: Any) -> None:
-        x = self.columns[j]
-        axpy(a, x, r, 0, x.size)
+        axpy(a, self.columns[j], r)
 
     def dots(self, features: Any, r: Any, out: Any) -> None:
         X, size = self.columns, len(features)
-        n = X.shape[1]
         for k in range(0, size - 3, 4):
             x0, x1 = X[features[k]], X[features[k + 1]]
             x2, x3 = X[features[k + 2]], X[features[k + 3]]
-            out[k], out[k + 1], out[k + 2], out[k + 3] = dot4(x0, x1, x2, x3, r, 0, n)
+            out[k], out[k + 1], out[k + 2], out[k + 3] = dot4(x0, x1, x2, x3, r)
         for k in range(size - size % 4, size):
-            out[k] = dot(X[features[k]], r, 0, n)
+            out[k] = dot(X[features[k]], r)
 
     def combine(self, a: float, coefs: Any, r: Any) -> None:
         combine(a, coefs, self.columns, coefs.size, r, self.columns.shape[1])
@@ -91,33 +87,21 @@ class Csc(NamedTuple):
     n_rows: int
 
     def dot(self, j: int, r: Any) -> float:
-        data, indices = self.data, self.indices
-        total = 0.0
-        for e in range(self.indptr[j], self.indptr[j + 1]):
-            total += data[e] * r[np.uint64(indices[e])]  # unsigned: no wrap-around test
-        return total
+        return sparse_dot(self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
 
     def axpy(self, j: int, a: float, r: Any) -> None:
-        data, indices = self.data, self.indices
-        for e in range(self.indptr[j], self.indptr[j + 1]):
-            r[np.uint64(indices[e])] += a * data[e]
+        sparse_axpy(a, self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
 
     def dots(self, features: Any, r: Any, out: Any) -> None:
-        data, indices = self.data, self.indices
         for k in range(len(features)):
             j = features[k]
-            total = 0.0
-            for e in range(self.indptr[j], self.indptr[j + 1]):
-                total += data[e] * r[np.uint64(indices[e])]
-            out[k] = total
+            out[k] = sparse_dot(self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
 
     def combine(self, a: float, coefs: Any, r: Any) -> None:
-        data, indices = self.data, self.indices
         for j in range(coefs.size):
             if coefs[j] != 0.0:
-                scaled = a * coefs[j]
-                for e in range(self.indptr[j], self.indptr[j + 1]):
-                    r[np.uint64(indices[e])] += scaled * data[e]
+                start, stop = self.indptr[j], self.indptr[j + 1]
+                sparse_axpy(a * coefs[j], self.data, self.indices, start, stop, r)
 
     def moments(
         self, start: int, stop: int, w: Any, v: Any, mean: Any, variance: Any, product: Any
@@ -125,16 +109,17 @@ class Csc(NamedTuple):
         data, indices, weights, roots = self.data, self.indices, w[0], w[1]
         for j in range(start, stop):
             centre = stored = spread = with_v = 0.0
-            for e in range(self.indptr[j], self.indptr[j + 1]):
+            first, last = np.uint64(self.indptr[j]), np.uint64(self.indptr[j + 1])
+            for e in range(first, last):
                 i = np.uint64(indices[e])
                 centre += data[e] * weights[i]
                 stored += weights[i]
                 with_v += data[e] * v[i]
-            for e in range(self.indptr[j], self.indptr[j + 1]):
+            for e in range(first, last):
                 t = roots[np.uint64(indices[e])] * (data[e] - centre)
                 spread += t * t
             # The zeros that are not stored deviate from the mean as well.
-            full = self.indptr[j + 1] - self.indptr[j] == self.n_rows
+            full = last - first == np.uint64(self.n_rows)
             rest = 0.0 if full else max(1.0 - stored, 0.0)
             mean[j], variance[j], product[j] = centre, spread + rest * centre * centre, with_v
 
@@ -161,16 +146,11 @@ class Centred(NamedTuple):
     centre: Any
 
     def dot(self, j: int, r: Any) -> float:
-        data, indices = self.data, self.indices
-        total = r[r.size - 1] * self.centre[j]
-        for e in range(self.indptr[j], self.indptr[j + 1]):
-            total += data[e] * r[np.uint64(indices[e])]
-        return total
+        inner = sparse_dot(self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
+        return inner + r[r.size - 1] * self.centre[j]
 
     def axpy(self, j: int, a: float, r: Any) -> None:
-        data, indices = self.data, self.indices
-        for e in range(self.indptr[j], self.indptr[j + 1]):
-            r[np.uint64(indices[e])] += a * data[e]
+        sparse_axpy(a, self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
         r[r.size - 1] -= a * self.centre[j]
 
     def dots(self, features: Any, r: Any, out: Any) -> None:

@@ -92,12 +92,12 @@ class References:
     # product where another process holds a core.
 
     def _dots(self, v: Array) -> Array:
-        return np.array([dot(r, v, 0, v.size) for r in self._residuals[: self._count]])
+        return np.array([dot(r, v) for r in self._residuals[: self._count]])
 
 
 def length(v: Array) -> float:
     """Euclidean length."""
-    return math.sqrt(dot(v, v, 0, v.size))
+    return math.sqrt(dot(v, v))
 
 
 def _pseudo_inverse(products: Array) -> Array:

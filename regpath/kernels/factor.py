@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from regpath._numba import REORDERED, kernel
+from regpath._numba import FUSED, kernel
 from regpath.kernels.primitives import axpy, axpy4, dot, dot4
 
 __all__ = [
@@ -40,7 +40,7 @@ def _eliminate(R: Any, z: Any, i: int, m: int) -> None:
     if i + 4 > m:
         for k in range(i, m):
             z[k] /= R[k, k]
-            axpy(-z[k], R[k], z, k + 1, m)
+            axpy(-z[k], R[k, k + 1 : m], z[k + 1 : m])
         return
     r0, r1, r2, r3 = R[i], R[i + 1], R[i + 2], R[i + 3]
     x0 = z[i] / r0[i]
@@ -48,7 +48,8 @@ def _eliminate(R: Any, z: Any, i: int, m: int) -> None:
     x2 = (z[i + 2] - x0 * r0[i + 2] - x1 * r1[i + 2]) / r2[i + 2]
     x3 = (z[i + 3] - x0 * r0[i + 3] - x1 * r1[i + 3] - x2 * r2[i + 3]) / r3[i + 3]
     z[i], z[i + 1], z[i + 2], z[i + 3] = x0, x1, x2, x3
-    axpy4((-x0, -x1, -x2, -x3), r0, r1, r2, r3, z, i + 4, m)
+    k = i + 4
+    axpy4((-x0, -x1, -x2, -x3), r0[k:m], r1[k:m], r2[k:m], r3[k:m], z[k:m])
 
 
 @kernel(inline="numba")
@@ -70,10 +71,11 @@ def back_solve(R: Any, z: Any, m: int) -> None:
     """Solve R x = z in place for the leading m x m block."""
     rest = m % 4
     for i in range(m - 1, m - rest - 1, -1):
-        z[i] = (z[i] - dot(R[i], z, i + 1, m)) / R[i, i]
+        z[i] = (z[i] - dot(R[i, i + 1 : m], z[i + 1 : m])) / R[i, i]
     for i in range(m - rest - 4, -1, -4):
         r0, r1, r2, r3 = R[i], R[i + 1], R[i + 2], R[i + 3]
-        s0, s1, s2, s3 = dot4(r0, r1, r2, r3, z, i + 4, m)
+        k = i + 4
+        s0, s1, s2, s3 = dot4(r0[k:m], r1[k:m], r2[k:m], r3[k:m], z[k:m])
         x3 = (z[i + 3] - s3) / r3[i + 3]
         x2 = (z[i + 2] - s2 - r2[i + 3] * x3) / r2[i + 2]
         x1 = (z[i + 1] - s1 - r1[i + 2] * x2 - r1[i + 3] * x3) / r1[i + 1]
@@ -81,12 +83,12 @@ def back_solve(R: Any, z: Any, m: int) -> None:
         z[i], z[i + 1], z[i + 2], z[i + 3] = x0, x1, x2, x3
 
 
-@kernel(REORDERED)
-def _rotate(c: float, s: float, upper: Any, lower: Any, start: int, stop: int) -> None:
-    """Givens rotation of two rows; the upper one moves one column to the left."""
-    for i in range(start, stop):
-        x, y = upper[i], lower[i]
-        upper[i - 1] = c * x + s * y
+@kernel(FUSED)
+def _rotate(c: float, s: float, upper: Any, lower: Any) -> None:
+    """Givens rotation of two rows; ``upper`` begins an entry earlier, and moves to the left."""
+    for i in range(lower.size):
+        x, y = upper[i + 1], lower[i]
+        upper[i] = c * x + s * y
         lower[i] = c * y - s * x
 
 
@@ -94,15 +96,15 @@ def _rotate(c: float, s: float, upper: Any, lower: Any, start: int, stop: int) -
 def delete_column(R: Any, place: int, m: int) -> None:
     """Remove one column (and row) from an m x m factor."""
     for i in range(place):
-        row = R[i]
-        for k in range(place, m - 1):
+        row = R[i, place:m]
+        for k in range(row.size - 1):
             row[k] = row[k + 1]
     for i in range(place, m - 1):
-        upper, lower = R[i], R[i + 1]
-        x, y = upper[i + 1], lower[i + 1]
+        upper, lower = R[i, i + 1 : m], R[i + 1, i + 2 : m]
+        x, y = upper[0], R[i + 1, i + 1]
         length = math.hypot(x, y)
-        upper[i] = length
-        _rotate(x / length, y / length, upper, lower, i + 2, m)
+        R[i, i] = length
+        _rotate(x / length, y / length, upper, lower)
 
 
 @kernel()
@@ -175,8 +177,8 @@ def _place(F: Any, row: Any, k: int, c: int, curvature: float, known: int, m: in
     if m >= R.shape[0]:
         return m
     for i in range(known, m):
-        z[i] = (row[F.active[i]] - dot(Z[i - known], z, 0, i)) / R[i, i]
-    pivot = row[k] + curvature - dot(z, z, 0, m)
+        z[i] = (row[F.active[i]] - dot(Z[i - known, :i], z)) / R[i, i]
+    pivot = row[k] + curvature - dot(z[:m], z)
     if depends(pivot, row[k] + curvature):
         return m
     for i in range(known, m):

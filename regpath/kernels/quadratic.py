@@ -301,7 +301,7 @@ def sweep(G: Any, q: Any, h: Any, b: Any, penalty: Any, size: int, slack: float)
         change = abs(delta) * (a + penalty.curvature(k))
         if change > slack * penalty.threshold(k) + 1e-15 * abs(q[k]):
             b[k] = new
-            axpy(-delta, G[k], h, 0, size)
+            axpy(-delta, G[k, :size], h)
 
 
 @kernel()
