@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from regpath.designs import Dense, n_bytes
 from regpath.kernels import quadratic
 from regpath.kernels.gap import dual_gap, penalty_value, worst_violation
+from regpath.kernels.screen import features_beyond
 from regpath.penalties import ElasticNet
 from regpath.screening import Estimate, References
 from regpath.solvers.geometry import Geometry
@@ -83,7 +84,6 @@ class ActiveSetSolver:
         self._excluded = (
             g.constant | np.isinf(self.factor) | ((self.lower == 0) & (self.upper == 0))
         )
-        self._limited = bool(np.any(self.lower == 0.0) or np.any(self.upper == 0.0))
         self._candidates = np.flatnonzero(~self._excluded)
         self._free = np.flatnonzero(~self._excluded & (self.factor == 0.0))
         factor = np.where(self._excluded, 0.0, self.factor)
@@ -98,8 +98,10 @@ class ActiveSetSolver:
         self._gram = GramCore(self._yy, g.p if self.l1_ratio < 1.0 else min(g.n, g.p))
         self.core: GramCore | ResidualCore = self._gram
         # One number for all columns, unless some column has a mean far beyond its deviation.
-        worst = float(g.rounding.max())
-        self._rounding: Any = worst if worst < 1e-10 else g.rounding
+        worst = g.rounding.max(keepdims=True)
+        self._rounding = worst if worst[0] < 1e-10 else g.rounding
+        self._found = np.empty(g.p, np.int64)
+        self._unit = 1.0 / g.penalty_scale
         capacity = 12 if isinstance(g.design, Dense) else 4
         self._references = References(g.n, g.p, capacity)
         self._references.add(g.response, g.product)
@@ -156,7 +158,7 @@ class ActiveSetSolver:
     def _follow(self, lambdas: Array) -> SolvedPoints:
         """Points whose features are all in the Gram matrix, so that a solve certifies itself."""
         strengths = np.array([self._strength(lambda_) for lambda_ in lambdas.tolist()])
-        unit = 1.0 / self.geometry.penalty_scale[self.working]
+        unit = self._unit[self.working]
         target, budget = INNER_SHARE * self.tol * NULL, min(self.max_iter, CHUNK)
         _, coefs, figures = self._gram.follow(self._local, strengths, unit, target, budget)
         order = np.argsort(self.working)
@@ -198,15 +200,10 @@ class ActiveSetSolver:
 
     def _beyond(self, estimate: Estimate) -> Index:
         """Features outside the working set whose gradient may exceed its threshold."""
-        g, threshold = estimate.gradient, self._penalty.threshold(slice(None))
-        slack: Any = estimate.error + estimate.magnitude * self._rounding
-        beyond = np.flatnonzero(np.abs(g) > threshold - slack)
-        beyond = beyond[~self._inside[beyond]]
-        if self._limited:  # a limit at 0 allows any gradient that points out of it
-            g, reach = g[beyond], (threshold - slack)[beyond]
-            can_rise, can_fall = self.upper[beyond] > 0.0, self.lower[beyond] < 0.0
-            beyond = beyond[((g > reach) & can_rise) | ((-g > reach) & can_fall)]
-        return np.asarray(beyond, np.int64)
+        count = features_beyond(
+            self._penalty, *estimate, self._rounding, self._inside, self._found
+        )
+        return self._found[:count].copy()
 
     def _admit(self, features: Index) -> None:
         """Take features into the working set."""
@@ -316,7 +313,7 @@ class ActiveSetSolver:
             return self._reaching()
         estimate.gradient[candidates] = self.geometry.gradient_of(r, candidates)
         self._estimate = estimate
-        return np.intersect1d(candidates, self._reaching(), assume_unique=True)
+        return self._reaching()
 
     def _residual(self) -> Array:
         core = self.core
@@ -342,7 +339,7 @@ class ActiveSetSolver:
         support = support[np.argsort(self.working[support])]
         rr = core.residual_square
         value = 0.5 * rr + float(penalty_value(penalty, b, core.size))
-        unit = 1.0 / self.geometry.penalty_scale
+        unit = self._unit
         outside = self._estimate.gradient[violators]
         zeros = np.zeros(violators.size)
         violation = max(

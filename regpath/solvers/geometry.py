@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from regpath.designs import Csc, Dense, n_columns, n_entries
 from regpath.kernels.passes import column_dots, column_moments
+from regpath.kernels.primitives import axpy
 
 __all__ = ["Geometry", "NonFiniteColumnsError", "measure"]
 
@@ -111,7 +112,7 @@ class Geometry:
         return self._standardized(out, weighted, features)
 
     def _standardized(self, out: Array, weighted: Array, which: Any) -> Array:
-        out -= self.mean[which] * weighted.sum()
+        axpy(-float(weighted.sum()), self.mean[which], out)
         out /= self.scale[which]
         out[self.constant[which]] = 0.0
         return out
