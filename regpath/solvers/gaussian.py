@@ -311,9 +311,14 @@ class ActiveSetSolver:
         if candidates.size > FULL_PASS_SHARE * self.geometry.p:
             self._full_pass(r)
             return self._reaching()
-        estimate.gradient[candidates] = self.geometry.gradient_of(r, candidates)
+        exact = self.geometry.gradient_of(r, candidates)
+        estimate.gradient[candidates] = exact
         self._estimate = estimate
-        return self._reaching()
+        nothing = np.zeros(candidates.size, np.bool_)
+        count = features_beyond(
+            self._penalty.at(candidates), exact, 0.0, 0.0, self._rounding[:1], nothing, self._found
+        )
+        return candidates[self._found[:count]]
 
     def _residual(self) -> Array:
         core = self.core
