@@ -56,9 +56,10 @@ def glmnet_version() -> str | None:
     """Version of the R package glmnet; None where there is no R, or no glmnet in it."""
     if shutil.which("Rscript") is None:
         return None
-    done = _rscript("-e", 'cat(as.character(packageVersion("glmnet")), R.version.string)')
-    name, _, language = done.stdout.partition(" ")
-    return None if done.returncode else f"{name} ({language.split(' (')[0]})"
+    done = _rscript(
+        "-e", 'cat(as.character(packageVersion("glmnet")), as.character(getRversion()))'
+    )
+    return None if done.returncode else "{} (R {})".format(*done.stdout.split())
 
 
 class Session:

@@ -112,7 +112,7 @@ EXTRAS = frozenset({"sparse X", "sample weights", "penalty factors"})
 
 
 class Regpath(Peer):
-    """This package."""
+    """The package itself."""
 
     name, package = "regpath", "regpath"
     ladder = (1e-6, 1e-7, 1e-8)

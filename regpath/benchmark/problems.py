@@ -324,9 +324,7 @@ def problem(name: str, *, scale: float = 1.0, n_lambdas: int = 100) -> Problem:
             options["lower"] = np.zeros(p)
         case "factors":
             options["penalty_factor"] = rng.uniform(0.5, 2.0, p)
-    stated = Problem(
-        name=name, X=X, y=y, lambdas=np.empty(0), l1_ratio=case.l1_ratio, **options
-    )
+    stated = Problem(name=name, X=X, y=y, lambdas=np.empty(0), l1_ratio=case.l1_ratio, **options)
     return replace(stated, lambdas=grid(stated, case.ratio, n_lambdas))
 
 

@@ -185,7 +185,8 @@ def _blocks(
     problem: Problem, coefs: Any, lower: Array, upper: Array
 ) -> Iterator[tuple[Array, Array, Array]]:
     """Lambdas, dense coefficients within their limits, and linear predictors, block by block."""
-    loss, n, p = LOSSES[problem.family], *problem.X.shape
+    loss = LOSSES[problem.family]
+    n, p = problem.X.shape
     if coefs.shape[0] != p:
         raise ValueError(f"coefs has shape {coefs.shape}; there are {p} features.")
     width = max(1, BLOCK_ENTRIES // max(n, p))
@@ -193,8 +194,8 @@ def _blocks(
     for start in range(0, min(coefs.shape[1], problem.lambdas.size), width):
         k = slice(start, min(start + width, problem.lambdas.size))
         B = coefs[:, k].toarray() if sp.issparse(coefs) else coefs[:, k]
-        far = (B < lower - FEASIBLE) | (B > upper + FEASIBLE)
-        B = np.where(far, np.nan, np.clip(B, lower, upper))
+        inside = np.clip(B, lower, upper)
+        B = np.where(np.abs(B - inside) > FEASIBLE, np.nan, inside)
         used = np.flatnonzero((B != 0.0).any(axis=1))
         eta = np.asarray(problem.X[:, used] @ B[used], dtype=np.float64)
         eta += loss.intercept(problem.y[:, None], eta, problem.weights)
