@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from regpath import datasets
 from regpath.benchmark.verify import LOSSES
 
-__all__ = ["CASES", "Case", "Problem", "grid", "problem", "problem_from", "stored"]
+__all__ = ["CASES", "Case", "Problem", "find", "grid", "problem", "problem_from", "stored"]
 
 Array = NDArray[np.float64]
 
@@ -212,8 +212,7 @@ class Case(NamedTuple):
         Smallest lambda relative to the largest.
     l1_ratio : float
     variant : str
-        ``weights``, ``limits`` or ``factors``; or the storage of X: ``int8``, ``float32``,
-        ``mapped``.
+        ``weights``, ``limits`` or ``factors``; or the storage of X: ``int8``, ``float32``.
     """
 
     text: str
@@ -265,7 +264,6 @@ def _cases() -> dict[str, Case]:
         "factors": "lasso with penalty factors",
         "float32": "lasso, float32 columns",
         "int8": "lasso, columns of 0, 1, 2 in int8",
-        "mapped": "lasso, memory-mapped columns",
     }
     for variant, text in variants.items():
         cases[f"wide-{variant}"] = wide._replace(text=text, variant=variant)
@@ -274,6 +272,19 @@ def _cases() -> dict[str, Case]:
 
 CASES: dict[str, Case] = _cases()
 """The built-in cases by name."""
+
+
+def find(name: str) -> Case:
+    """Return a built-in case.
+
+    Raises
+    ------
+    ValueError
+        If there is no such case; the message lists what there is.
+    """
+    if name not in CASES:
+        raise ValueError(f"there is no case {name!r}; there are: {', '.join(CASES)}.")
+    return CASES[name]
 
 
 def problem(name: str, *, scale: float = 1.0, n_lambdas: int = 100) -> Problem:
@@ -301,9 +312,7 @@ def problem(name: str, *, scale: float = 1.0, n_lambdas: int = 100) -> Problem:
     >>> problem("wide", scale=0.1)
     wide: gaussian, 50 x 2,000, float64 dense, l1_ratio 1, 100 lambdas down to 0.01 of the largest
     """
-    if name not in CASES:
-        raise ValueError(f"there is no case {name!r}; there are: {', '.join(CASES)}.")
-    case = CASES[name]
+    case = find(name)
     if isinstance(case.design, str):
         X, y, *_ = getattr(datasets, f"load_{case.design}")()
         return problem_from(X, y, name=name, ratio=case.ratio, n_lambdas=n_lambdas)
@@ -313,7 +322,7 @@ def problem(name: str, *, scale: float = 1.0, n_lambdas: int = 100) -> Problem:
     X = case.design(rng, n, p)
     if case.variant == "int8":
         X = np.digitize(X, [-0.5, 0.8])
-    if case.variant in ("int8", "float32", "mapped"):
+    if case.variant in ("int8", "float32"):
         X = stored(X, case.variant)
     y = response(rng, X, max(min(case.informative, p // 3, n // 3), 1), case.snr)
     options: dict[str, Any] = {}
@@ -381,7 +390,11 @@ def problem_from(
     X = X[:, kept]
     if scale_columns:
         X = X @ sp.diags_array(1.0 / deviation[kept]) if sp.issparse(X) else X / deviation[kept]
-    X = sp.csc_array(X) if sp.issparse(X) else np.asfortranarray(X)
+    if sp.issparse(X):
+        X = sp.csc_array(X)
+        X.sum_duplicates()  # sorts as well
+    else:
+        X = np.asfortranarray(X)
     if ratio is None:
         ratio = 1e-3 if X.shape[0] >= X.shape[1] else 1e-2
     y = (y - y.mean()) / y.std()

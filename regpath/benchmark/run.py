@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from regpath.benchmark.peers import SOLVERS, Peer
-from regpath.benchmark.problems import Problem, problem
+from regpath.benchmark.problems import Problem, find, problem
 from regpath.benchmark.report import CaseReport, Report, Row, Rung, machine
 from regpath.benchmark.verify import Array, Reference
 from regpath.benchmark.worker import Inline, SolverError, Worker
@@ -116,9 +116,10 @@ def run(
     """
     peers = choose_solvers(solvers)
     plan = _Plan(accuracy, repeats, limit, whole_ladder, isolate, on_step or (lambda _: None))
-    stated = [
-        case if isinstance(case, Problem) else _named(case) for case in cases or DEFAULT_CASES
-    ]
+    stated = list(cases or DEFAULT_CASES)
+    for case in stated:
+        if isinstance(case, str):
+            find(case)
     report = Report(machine=machine())
     for case in stated:
         if isinstance(case, str):
@@ -149,11 +150,6 @@ def choose_solvers(solvers: Sequence[str | Peer] | None = None) -> list[Peer]:
         if isinstance(name, str) and name not in SOLVERS:
             raise ValueError(f"there is no solver {name!r}; there are: {', '.join(SOLVERS)}.")
     return [SOLVERS[name] if isinstance(name, str) else name for name in wanted]
-
-
-def _named(case: str) -> str:
-    problem(case, scale=0.0, n_lambdas=2)  # raises for a name that does not exist
-    return case
 
 
 @dataclass(frozen=True)
