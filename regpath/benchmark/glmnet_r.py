@@ -14,6 +14,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import weakref
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ class Session:
 
     def __init__(self, problem: Problem, gaussian_type: str = "") -> None:
         self.problem = problem
-        self._folder = tempfile.TemporaryDirectory(prefix="regpath-glmnet-")
+        self._folder = tempfile.mkdtemp(prefix="regpath-glmnet-")
+        weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._type = f', type.gaussian = "{gaussian_type}"' if gaussian_type else ""
         w, v, r = problem.weights, problem.factors, problem.l1_ratio
         deviation = float(np.sqrt(w @ (problem.y - w @ problem.y) ** 2))
@@ -129,7 +131,7 @@ class Session:
             **size,
         )
         self._path("run.R").write_text(script)
-        done = _rscript("run.R", cwd=self._folder.name)
+        done = _rscript("run.R", cwd=self._folder)
         if done.returncode:
             raise RuntimeError(" ".join(done.stderr.split())[-300:])
         return float(done.stdout.split()[-1]), self._coefs(p)
@@ -140,7 +142,7 @@ class Session:
         return sp.csc_array((values, indices, indptr), shape=(p, indptr.size - 1))
 
     def _path(self, name: str) -> Path:
-        return Path(self._folder.name, name)
+        return Path(self._folder, name)
 
 
 def _rscript(*arguments: str, cwd: str | None = None) -> subprocess.CompletedProcess[str]:

@@ -77,6 +77,9 @@ class Peer:
         coefs = self.solve(problem, tol)
         return time.perf_counter() - start, coefs
 
+    def release(self) -> None:
+        """Forget the problem, where one is kept between runs."""
+
 
 def needs(problem: Problem) -> list[str]:
     """What a solver must support for a problem.
@@ -424,6 +427,10 @@ class Glmnet(Peer):
         if self._session is None or self._session.problem is not problem:
             self._session = Session(problem, self.gaussian_type)
         return self._session.run(tol)
+
+    def release(self) -> None:
+        """Delete the files."""
+        self._session = None
 
 
 class GlmnetCovariance(Glmnet):

@@ -194,6 +194,10 @@ class _Contestant:
             known = reference.certified <= CERTAIN * plan.accuracy
             self.values[tol] = reference.learn(coefs, bound=not known)
             self.first[tol] = seconds
+            if coefs.shape[1] < reference.primal.size:
+                self.notes.append(
+                    f"{coefs.shape[1]} of {reference.primal.size} lambdas at {tol=:.0e}"
+                )
             if plan.good(reference.worst(self.values[tol])) and not plan.whole_ladder:
                 return
 
@@ -218,8 +222,7 @@ class _Contestant:
         worst = None if self.tol is None else reference.worst(self.values[self.tol])
         notes = list(self.notes)
         if worst is not None and not plan.good(worst):
-            short = self.values[self.tol or 0.0].size < reference.primal.size
-            notes.insert(0, "MISSED: its path is too short" if short else "MISSED")
+            notes.insert(0, "MISSED")
         ladder = tuple(
             Rung(tol, min([seconds, *(self.seconds if tol == self.tol else [])]), worst_at)
             for (tol, seconds), worst_at in zip(

@@ -159,17 +159,20 @@ class Reference:
         self.dual = np.full(problem.lambdas.size, -np.inf)
 
     def learn(self, coefs: Any, *, bound: bool = False) -> Array:
-        """Return the objectives of coefficients, and keep the best; with ``bound`` the dual too."""
-        values = objectives(self._problem, coefs)
+        """Return the objectives of coefficients, and keep the best; with ``bound`` the dual too.
+
+        Where a path is too short the objective is infinite.
+        """
+        values = np.full(self.primal.size, np.inf)
+        known = objectives(self._problem, coefs)
+        values[: known.size] = known
         self.primal = np.fmin(self.primal, values)
         if bound and np.isfinite(values).all():
             self.dual = np.fmax(self.dual, dual_values(self._problem, coefs))
         return values
 
     def worst(self, values: Array) -> float:
-        """Return the largest suboptimality along a path; infinite for a path that is too short."""
-        if values.size < self.primal.size:
-            return float("inf")
+        """Return the largest suboptimality along a path."""
         return float(((values - self.primal) / self.null).max())
 
     @property

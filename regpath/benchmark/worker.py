@@ -61,7 +61,8 @@ class Inline:
             raise SolverError(what(error)) from error
 
     def close(self) -> None:
-        """Nothing to end."""
+        """Forget the problem."""
+        self._peer.release()
 
 
 class Worker:
