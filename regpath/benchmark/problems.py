@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from regpath import datasets
 from regpath.benchmark.verify import LOSSES
 
-__all__ = ["CASES", "Case", "Problem", "find", "grid", "problem", "problem_from", "stored"]
+__all__ = ["CASES", "Case", "Problem", "build", "find", "grid", "problem", "problem_from", "stored"]
 
 Array = NDArray[np.float64]
 
@@ -174,14 +174,19 @@ def equicorrelated(rho: float) -> Design:
     return build
 
 
-def words(rng: np.random.Generator, n: int, p: int) -> sp.csc_array:
+def words(frequency: float) -> Design:
     """Sparse columns with the frequencies of words: few are common, most are rare."""
-    share = np.clip(0.05 * np.arange(1, p + 1) ** -0.55, 2.0 / n, 0.3)
-    counts = np.maximum(rng.binomial(n, share), 1)
-    indptr = np.concatenate([[0], np.cumsum(counts)])
-    indices = np.concatenate([np.sort(rng.choice(n, m, replace=False)) for m in counts])
-    values = rng.exponential(1.0, indices.size)
-    return sp.csc_array((values, indices.astype(np.int32), indptr.astype(np.int32)), shape=(n, p))
+
+    def build(rng: np.random.Generator, n: int, p: int) -> sp.csc_array:
+        share = np.clip(frequency * np.arange(1, p + 1) ** -0.55, 2.0 / n, 0.3)
+        counts = np.maximum(rng.binomial(n, share), 1)
+        indptr = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+        rows = [np.sort(rng.choice(n, m, replace=False)) for m in counts]
+        indices = np.concatenate(rows).astype(np.int32)
+        values = rng.exponential(1.0, indices.size)
+        return sp.csc_array((values, indices, indptr), shape=(n, p))
+
+    return build
 
 
 def response(rng: np.random.Generator, X: Any, informative: int, snr: float) -> Array:
@@ -241,7 +246,9 @@ def _cases() -> dict[str, Case]:
         "lasso, neighbouring columns correlated .9", far, 3000, 3000, 100, 3.0, ratio=1e-3
     )
     tall = wide._replace(n=200_000, p=200, snr=1.0, ratio=1e-3)
-    sparse = Case("lasso, sparse columns as frequent as words", words, 20_000, 200_000, 100, 3.0)
+    sparse = Case(
+        "lasso, sparse columns as frequent as words", words(0.05), 20_000, 200_000, 100, 3.0
+    )
     cases = {
         "wide": wide,
         "wide-big": big,
@@ -313,26 +320,44 @@ def problem(name: str, *, scale: float = 1.0, n_lambdas: int = 100) -> Problem:
     wide: gaussian, 50 x 2,000, float64 dense, l1_ratio 1, 100 lambdas down to 0.01 of the largest
     """
     case = find(name)
+    n = max(round(scale * case.n), FEWEST_ROWS)
+    p = max(round(scale * case.p), FEWEST_COLUMNS)
+    informative = max(min(case.informative, p // 3, n // 3), 1)
+    return build(name, case._replace(n=n, p=p, informative=informative), n_lambdas=n_lambdas)
+
+
+def build(name: str, case: Case, *, n_lambdas: int = 100) -> Problem:
+    """Build the problem of a case, which need not be one of `CASES`.
+
+    Parameters
+    ----------
+    name : str
+        Seeds the random numbers; ``ridge-`` before a name does not change them.
+    case : Case
+    n_lambdas : int, default 100
+
+    Returns
+    -------
+    Problem
+    """
     if isinstance(case.design, str):
         X, y, *_ = getattr(datasets, f"load_{case.design}")()
         return problem_from(X, y, name=name, ratio=case.ratio, n_lambdas=n_lambdas)
     rng = np.random.default_rng((SEED, zlib.crc32(name.removeprefix("ridge-").encode())))
-    n = max(round(scale * case.n), FEWEST_ROWS)
-    p = max(round(scale * case.p), FEWEST_COLUMNS)
-    X = case.design(rng, n, p)
+    X = case.design(rng, case.n, case.p)
     if case.variant == "int8":
         X = np.digitize(X, [-0.5, 0.8])
     if case.variant in ("int8", "float32"):
         X = stored(X, case.variant)
-    y = response(rng, X, max(min(case.informative, p // 3, n // 3), 1), case.snr)
+    y = response(rng, X, case.informative, case.snr)
     options: dict[str, Any] = {}
     match case.variant:
         case "weights":
-            options["sample_weight"] = rng.uniform(0.1, 2.0, n)
+            options["sample_weight"] = rng.uniform(0.1, 2.0, case.n)
         case "limits":
-            options["lower"] = np.zeros(p)
+            options["lower"] = np.zeros(case.p)
         case "factors":
-            options["penalty_factor"] = rng.uniform(0.5, 2.0, p)
+            options["penalty_factor"] = rng.uniform(0.5, 2.0, case.p)
     stated = Problem(name=name, X=X, y=y, lambdas=np.empty(0), l1_ratio=case.l1_ratio, **options)
     return replace(stated, lambdas=grid(stated, case.ratio, n_lambdas))
 
