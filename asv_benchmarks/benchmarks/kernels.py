@@ -2,8 +2,8 @@
 
 Figures of loops that wait for memory are in GB/s of the data that they must read or write: compare
 them with `Limits.track_copy`, a copy of an array larger than the caches. Figures of loops that
-compute are in GFLOP/s: compare them with `Limits.track_dgemm`, which runs on all threads of the
-BLAS. Both are measured in the same run.
+compute are in GFLOP/s: compare them with `Limits.track_dgemm`. Both are measured in the same run,
+on one thread.
 
 Kernels are imported in ``setup``: one whose arguments have changed fails alone.
 """

@@ -22,7 +22,7 @@ FREQUENCY = 0.02
 STARTS: dict[str, Case] = {
     "wide": benchmark.CASES["wide"]._replace(n=100, p=2500, informative=20),
     "tall": benchmark.CASES["tall"]._replace(n=5000, p=25, informative=8),
-    "sparse": benchmark.CASES["sparse"]._replace(n=1000, p=5000, informative=30),
+    "sparse": benchmark.CASES["sparse"]._replace(n=2000, p=5000, informative=30, ratio=3e-2),
 }
 AXES = (
     *(f"{start}: {size}" for start in STARTS for size in ("rows", "columns", "lambdas")),
