@@ -21,57 +21,63 @@ __all__ = ["bench"]
 QUICK_SCALE = 0.1
 
 
+Cases = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[CASE]...",
+        help="Built-in problems (see --list). Default: those of the README.",
+        show_default=False,
+    ),
+]
+Data = Annotated[
+    FilePath | None,
+    typer.Option(
+        metavar="FILE",
+        help="Compare on your own data; columns are scaled to unit variance.",
+        show_default=False,
+    ),
+]
+Target = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column of FILE to explain.", show_default=False),
+]
+Names = Annotated[
+    str | None,
+    typer.Option(
+        metavar="A,B",
+        help="Which solvers (see --list). Default: all that are installed.",
+        show_default=False,
+    ),
+]
+Directory = Annotated[
+    FilePath | None,
+    typer.Option(metavar="DIR", help="Write bench.csv and bench.png there.", show_default=False),
+]
+L1Ratio = Annotated[float, typer.Option(help="Of FILE. 1: lasso, 0: ridge, between: both.")]
+Accuracy = Annotated[float, typer.Option(help="Suboptimality, relative to the null objective.")]
+Repeats = Annotated[int, typer.Option(help="Rounds of timing.", min=1)]
+Limit = Annotated[float, typer.Option(help="Seconds that a run may take.")]
+Quick = Annotated[bool, typer.Option("--quick", help="A tenth of rows and columns, one round.")]
+Whole = Annotated[
+    bool, typer.Option("--whole-ladder", help="Run every tolerance: a fuller picture.")
+]
+ListAll = Annotated[bool, typer.Option("--list", help="List cases and solvers.")]
+
+
 @app.command()
 def bench(
-    cases: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[CASE]...",
-            help="Built-in problems (see --list). Default: those of the README.",
-            show_default=False,
-        ),
-    ] = None,
-    data: Annotated[
-        FilePath | None,
-        typer.Option(
-            metavar="FILE",
-            help="Compare on your own data; columns are scaled to unit variance.",
-            show_default=False,
-        ),
-    ] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="Column of FILE to explain.", show_default=False),
-    ] = None,
-    l1_ratio: Annotated[
-        float, typer.Option(help="Penalty for FILE. 1: lasso, 0: ridge, between: both.")
-    ] = 1.0,
-    solvers: Annotated[
-        str | None,
-        typer.Option(
-            metavar="A,B",
-            help="Which solvers (see --list). Default: all that are installed.",
-            show_default=False,
-        ),
-    ] = None,
-    accuracy: Annotated[
-        float, typer.Option(help="Suboptimality, relative to the null objective.")
-    ] = 1e-6,
-    repeats: Annotated[int, typer.Option(help="Rounds of timing.", min=1)] = 3,
-    limit: Annotated[float, typer.Option(help="Seconds that a run may take.")] = 60.0,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="A tenth of the rows and columns, one round.")
-    ] = False,
-    whole_ladder: Annotated[
-        bool, typer.Option("--whole-ladder", help="Run every tolerance: a fuller picture.")
-    ] = False,
-    list_all: Annotated[bool, typer.Option("--list", help="List cases and solvers.")] = False,
-    out: Annotated[
-        FilePath | None,
-        typer.Option(
-            metavar="DIR", help="Write bench.csv and bench.png there.", show_default=False
-        ),
-    ] = None,
+    cases: Cases = None,
+    data: Data = None,
+    target: Target = None,
+    l1_ratio: L1Ratio = 1.0,
+    solvers: Names = None,
+    accuracy: Accuracy = 1e-6,
+    repeats: Repeats = 3,
+    limit: Limit = 60.0,
+    quick: Quick = False,
+    whole_ladder: Whole = False,
+    list_all: ListAll = False,
+    out: Directory = None,
 ) -> None:
     """Compare the speed of solvers at equal, verified accuracy."""
     from regpath import benchmark

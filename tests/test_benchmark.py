@@ -18,8 +18,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 import regpath
 from regpath import benchmark
 from regpath.benchmark import CASES, SOLVERS, Peer, problem, problem_from
-from regpath.benchmark.peers import needs
-from regpath.benchmark.problems import stored
+from regpath.benchmark.contract import needs
+from regpath.benchmark.generators import stored
 from regpath.benchmark.verify import Reference, dual_values, null_objective, objectives
 from regpath.benchmark.worker import SolverError, Worker
 from regpath.cli import main

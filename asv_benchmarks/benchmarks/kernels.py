@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from regpath.benchmark.problems import words
+from regpath.benchmark.generators import words
 from regpath.designs import Centred, Csc, Dense
 from regpath.penalties import ElasticNet
 

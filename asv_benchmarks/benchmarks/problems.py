@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regpath import benchmark
-from regpath.benchmark.problems import stored
+from regpath.benchmark.generators import stored
 
 SCALES = {
     "wide-big": 0.2,

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 
 from regpath import Path, benchmark, fit_path
-from regpath.benchmark.problems import Case, build, words
+from regpath.benchmark.generators import words
+from regpath.benchmark.problems import Case, build
 
 DOUBLINGS = (0, 1, 2, 3)
 N_LAMBDAS = 50

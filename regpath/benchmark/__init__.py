@@ -4,7 +4,8 @@
 `peers`, a family in `verify`.
 """
 
-from regpath.benchmark.peers import SOLVERS, Peer
+from regpath.benchmark.contract import Peer
+from regpath.benchmark.peers import SOLVERS
 from regpath.benchmark.problems import CASES, Problem, problem, problem_from
 from regpath.benchmark.report import CaseReport, Report, Row, Rung
 from regpath.benchmark.run import DEFAULT_CASES, run

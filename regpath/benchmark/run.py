@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from regpath.benchmark.peers import SOLVERS, Peer
+from regpath.benchmark.contract import Peer
+from regpath.benchmark.peers import SOLVERS
 from regpath.benchmark.problems import Problem, find, problem
 from regpath.benchmark.report import CaseReport, Report, Row, Rung, machine
 from regpath.benchmark.verify import Array, Reference
@@ -82,19 +83,15 @@ def run(
         Rounds of timing.
     limit : float, default 60
         Seconds that a run may take. A solver that takes longer is stopped, with a note.
-    scale : float, default 1
-        Rows and columns of built-in cases are multiplied by it.
-    n_lambdas : int, default 100
-        Length of the paths of built-in cases.
+    scale, n_lambdas : float, int, default 1, 100
+        Of built-in cases: what rows and columns are multiplied by; length of the path.
     whole_ladder : bool, default False
         Run every tolerance, also those tighter than necessary: more points in the picture.
     isolate : bool, default True
         Run every solver in a process of its own. Without it a crash is not survived, and ``limit``
         is not kept.
-    on_case : callable, optional
-        Called with each `CaseReport` when it is complete.
-    on_step : callable, optional
-        Called with a text at the start of each run.
+    on_case, on_step : callable, optional
+        Called with each `CaseReport` when it is complete; with a text at the start of each run.
 
     Returns
     -------
@@ -114,21 +111,16 @@ def run(
     >>> [(row.solver, row.worst <= 1e-6, row.ratio) for row in report.rows]
     [('regpath', True, 1.0)]
     """
-    peers = choose_solvers(solvers)
     plan = _Plan(accuracy, repeats, limit, whole_ladder, isolate, on_step or (lambda _: None))
-    stated = list(cases or DEFAULT_CASES)
-    for case in stated:
-        if isinstance(case, str):
-            find(case)
+    peers, wanted = choose_solvers(solvers), _known(cases or DEFAULT_CASES)
     report = Report(machine=machine())
-    for case in stated:
+    for case in wanted:
         if isinstance(case, str):
             plan.tell(f"{case}: building the problem")
             case = problem(case, scale=scale, n_lambdas=n_lambdas)
-        found = _compare(case, peers, plan)
-        report.cases.append(found)
+        report.cases.append(_compare(case, peers, plan))
         if on_case is not None:
-            on_case(found)
+            on_case(report.cases[-1])
     return report
 
 
@@ -150,6 +142,15 @@ def choose_solvers(solvers: Sequence[str | Peer] | None = None) -> list[Peer]:
         if isinstance(name, str) and name not in SOLVERS:
             raise ValueError(f"there is no solver {name!r}; there are: {', '.join(SOLVERS)}.")
     return [SOLVERS[name] if isinstance(name, str) else name for name in wanted]
+
+
+def _known(cases: Iterable[str | Problem]) -> list[str | Problem]:
+    """Problems and names of cases, which all exist."""
+    found = list(cases)
+    for case in found:
+        if isinstance(case, str):
+            find(case)
+    return found
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from regpath.benchmark.peers import Peer
+from regpath.benchmark.contract import Peer
 from regpath.benchmark.problems import Problem
 
 __all__ = ["Inline", "SolverError", "Worker", "what"]
