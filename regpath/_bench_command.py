@@ -163,10 +163,14 @@ def _print_case(console: Console, found: CaseReport) -> None:
 
     console.print(f"\n{found.title}", highlight=False, markup=False, soft_wrap=True)
     table = RichTable(box=None, pad_edge=False, header_style="bold")
-    for title in HEAD:
-        side = "left" if title in ("solver", "version", "note") else "right"
-        table.add_column(title, justify=side, no_wrap=title != "note")  # type: ignore[arg-type]
+    for title in HEAD[:-1]:
+        side = "left" if title in ("solver", "version") else "right"
+        table.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row in found.rows:
-        missed = row.note.startswith("MISSED")
-        table.add_row(*row.cells(), style="red" if missed else None)
+        if row.tol is not None:
+            missed = row.note.startswith("MISSED")
+            table.add_row(*row.cells()[:-1], style="red" if missed else None)
     console.print(table, highlight=False)
+    for row in found.rows:
+        if row.note:
+            console.print(f"{row.solver}: {row.note}", highlight=False, markup=False)

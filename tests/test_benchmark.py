@@ -412,6 +412,13 @@ def test_the_command_compares_on_own_data_and_writes(command, tmp_path):
     }  # fmt: skip
 
 
+def test_the_command_prints_notes_below_the_table(command):
+    code, out, _ = command("prostate", "--quick", "--solvers", "regpath,glmnet-cov,adelie-gram")
+    assert code == 0
+    assert "Nothing was written" in out
+    assert "glmnet-cov: " in out.split("worst", 1)[1]
+
+
 def test_the_command_lists_what_there_is(command):
     code, out, err = command("--list")
     assert (code, err) == (0, [])

@@ -46,8 +46,8 @@ ROUNDING = 1e-4
 MEMORY = 0.5
 """Share of the memory that solvers which wait for their turn may hold."""
 
-SHORT = 1.0
-"""Seconds below which a run of a ladder is repeated, as its time is mostly chance."""
+SHORT = 5.0
+"""Seconds below which a run of a ladder is repeated: chance, or what is still compiled, goes."""
 
 Runner = Inline | Worker
 
