@@ -1,6 +1,7 @@
 """The commands of ``regpath``: each reads, calls the library and writes, in a few lines.
 
-A new command is one function here; `regpath._tables` reads its data and writes its tables.
+A new command is one function here, or in a module of its own as `regpath._bench_command`, which
+`regpath.cli` imports; `regpath._tables` reads its data and writes its tables.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from regpath._table import HEAD, coef_columns, header, path_columns, table_rows
 from regpath._tables import DataError, Table, read_table, write_csv
 from regpath.result import Path
 
-__all__ = ["INTERRUPTED", "app", "run"]
+__all__ = ["INTERRUPTED", "app", "problem_of", "run"]
 
 app = typer.Typer(
     name="regpath",
@@ -145,7 +146,7 @@ def fit(
         require("matplotlib", "plot")
         out.mkdir(parents=True, exist_ok=True)
     table = read_table(data)
-    X, y, sample_weight, names = _problem(table, target, weights, _split(exclude))
+    X, y, sample_weight, names = problem_of(table, target, weights, _split(exclude))
     with _warnings_as_lines():
         path = fit_path(
             X,
@@ -234,6 +235,28 @@ def info() -> None:
         typer.echo(f"{name.ljust(width)}  {value}")
 
 
+def problem_of(
+    table: Table, target: str | None, weights: str | None, exclude: Sequence[str]
+) -> tuple[Any, Any, Any, list[str]]:
+    """Take X, y, weights and the names of the columns of X out of a table.
+
+    Parameters
+    ----------
+    table : Table
+    target, weights : str or None
+        Names of columns.
+    exclude : sequence of str
+        Columns that stay out of X.
+    """
+    target = target or table.default_target
+    if target is None:
+        raise DataError(f"{table.source}: name the column to explain with --target.")
+    y = table.vector(target, "--target")
+    sample_weight = None if weights is None else table.vector(weights, "--weights")
+    names = table.features(target, [*exclude, *([] if weights is None else [weights])])
+    return table.design(names), y, sample_weight, names
+
+
 def write_results(path: Path, directory: FilePath) -> list[FilePath]:
     """Write the tables, the picture and the model of a path into a directory.
 
@@ -259,19 +282,6 @@ def write_results(path: Path, directory: FilePath) -> list[FilePath]:
     for file in files:
         writers[file.name](file)
     return files
-
-
-def _problem(
-    table: Table, target: str | None, weights: str | None, exclude: Sequence[str]
-) -> tuple[Any, Any, Any, list[str]]:
-    """X, y, weights and the names of the columns of X."""
-    target = target or table.default_target
-    if target is None:
-        raise DataError(f"{table.source}: name the column to explain with --target.")
-    y = table.vector(target, "--target")
-    sample_weight = None if weights is None else table.vector(weights, "--weights")
-    names = table.features(target, [*exclude, *([] if weights is None else [weights])])
-    return table.design(names), y, sample_weight, names
 
 
 def _split(names: Sequence[str] | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""The command ``regpath``: its entry point. The commands themselves are in `regpath._commands`."""
+"""The command ``regpath``: its entry point. The commands are in `regpath._commands`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require("typer", "cli")
         require("rich", "cli")
-        from regpath import _commands
+        from regpath import _bench_command, _commands  # noqa: F401 - its import adds a command
 
         return _commands.run(arguments)
     except KeyboardInterrupt:

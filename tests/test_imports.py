@@ -26,7 +26,9 @@ _warmup
 _stated_problem
 selection diagnostics plot
 datasets sklearn glmnet regpath
+benchmark
 _commands
+_bench_command
 cli
 __main__
 """

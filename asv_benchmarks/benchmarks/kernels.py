@@ -1,36 +1,44 @@
 """How near are the inner loops to what the machine can deliver?
 
-Figures of loops that wait for memory are in GB/s of the data that they must read or write. The
-limit is `Limits.track_copy`, measured in the same run: a copy of an array larger than the caches.
+Figures of loops that wait for memory are in GB/s of the data that they must read or write: compare
+them with `Limits.track_copy`, a copy of an array larger than the caches. Figures of loops that
+compute are in GFLOP/s: compare them with `Limits.track_dgemm`. Both are measured in the same run,
+on one thread.
+
+Kernels are imported in ``setup``: one whose arguments have changed fails alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from time import perf_counter
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from regpath.designs import Csc, Dense
-from regpath.kernels.passes import column_dots
-from regpath.kernels.primitives import axpy
+from regpath.benchmark.generators import words
+from regpath.designs import Centred, Csc, Dense
+from regpath.penalties import ElasticNet
 
-from .problems import zipf
+ROWS, COLUMNS = 1000, 16_000
+LONG = 16_000_000
+ORDER = 500
 
 
-def best_time(function: Callable[[], object]) -> float:
-    """Seconds of the best of several calls; a first one compiles."""
-    function()
+def best_time(function: Callable[[], object], restore: Callable[[], object] | None = None) -> float:
+    """Seconds of the best of several calls, each after ``restore``; a first one compiles."""
     times = []
-    for _ in range(7):
+    for _ in range(8):
+        if restore is not None:
+            restore()
         start = perf_counter()
         function()
         times.append(perf_counter() - start)
-    return min(times)
+    return min(times[1:])
 
 
 def rate(function: Callable[[], object], n_bytes: int) -> float:
-    """GB/s of a function that touches this many bytes."""
+    """GB/s of a function that must touch this many bytes."""
     return round(n_bytes / best_time(function) / 1e9, 1)
 
 
@@ -38,63 +46,258 @@ class Limits:
     """What NumPy and its BLAS reach here: the yardsticks of all other figures."""
 
     def track_copy(self) -> float:
-        source = np.ones(32_000_000)
+        source = np.ones(LONG)
         target = np.empty_like(source)
         return rate(lambda: np.copyto(target, source), 2 * source.nbytes)
 
     def track_dgemm(self) -> float:
-        A, n = np.ones((2000, 2000)), 2000
+        A, n = np.ones((1500, 1500)), 1500
         return round(2 * n**3 / best_time(lambda: A @ A) / 1e9, 1)
 
     track_copy.unit = "GB/s"
     track_dgemm.unit = "GFLOP/s"
 
 
-class DensePass:
-    """Passes over a dense X of 32 million entries, on one thread."""
+class Vector:
+    """The loops that everything dense is made of, on vectors larger than the caches."""
+
+    def setup(self) -> None:
+        self.x, self.r = np.ones(LONG), np.zeros(LONG)
+
+    def track_dot(self) -> float:
+        from regpath.kernels.primitives import dot
+
+        return rate(lambda: dot(self.x, self.r, 0, LONG), 2 * self.x.nbytes)
+
+    def track_axpy(self) -> float:
+        from regpath.kernels.primitives import axpy
+
+        return rate(lambda: axpy(1e-9, self.x, self.r, 0, LONG), 3 * self.x.nbytes)
+
+    track_dot.unit = track_axpy.unit = "GB/s"
+
+
+class _Pass:
+    """Passes over a design on one thread; ``setup`` makes design, n_bytes, v and p."""
+
+    design: Any
+    n_bytes: int
+    v: np.ndarray
+    p: int
+
+    def dots(self) -> float:
+        from regpath.kernels.passes import column_dots
+
+        out = np.zeros(self.p)
+        return rate(lambda: column_dots(self.design, self.v, out, 0, self.p), self.n_bytes)
+
+    def moments(self) -> float:
+        from regpath.kernels.passes import column_moments
+
+        n = self.v.size
+        w = np.vstack([np.full(n, 1.0 / n), np.full(n, n**-0.5)])
+        out = np.zeros((3, self.p))
+        run = lambda: column_moments(self.design, w, self.v, *out, 0, self.p)  # noqa: E731
+        return rate(run, self.n_bytes)
+
+    def subset(self) -> float:
+        """A tenth of the columns, in random order."""
+        from regpath.kernels.passes import subset_dots
+
+        features = np.random.default_rng(1).permutation(self.p)[: self.p // 10]
+        out = np.zeros(features.size)
+        run = lambda: subset_dots(self.design, self.v, features, out)  # noqa: E731
+        return rate(run, self.bytes_of(features))
+
+    def combine(self) -> float:
+        """One axpy per column; the vector it adds to stays in the cache."""
+        from regpath.kernels.passes import combine_columns
+
+        coefs, out = np.full(self.p, 1e-9), np.zeros(self.v.size)
+        return rate(lambda: combine_columns(self.design, coefs, out), self.n_bytes)
+
+    def bytes_of(self, features: np.ndarray) -> int:
+        raise NotImplementedError
+
+
+class DensePass(_Pass):
+    """A dense X of 16 million entries."""
 
     params = ("float64", "float32", "int8")
     param_names = ("dtype",)
 
     def setup(self, dtype: str) -> None:
-        n, p = 1000, 32_000
         rng = np.random.default_rng(0)
-        columns = rng.integers(-1, 2, (p, n)).astype(dtype)
+        columns = rng.integers(-1, 2, (COLUMNS, ROWS)).astype(dtype)
         columns.setflags(write=False)
-        self.design, self.n_bytes = Dense(columns), columns.nbytes
-        self.v = rng.standard_normal(n)
-        self.out = np.zeros(p)
+        self.design, self.n_bytes, self.p = Dense(columns), columns.nbytes, COLUMNS
+        self.v = rng.standard_normal(ROWS)
 
-    def track_dots(self, dtype: str) -> float:
-        p = self.out.size
-        return rate(lambda: column_dots(self.design, self.v, self.out, 0, p), self.n_bytes)
+    def bytes_of(self, features: np.ndarray) -> int:
+        return int(self.n_bytes // self.p * features.size)
 
-    track_dots.unit = "GB/s"
+    def track_column_dots(self, dtype: str) -> float:
+        return self.dots()
+
+    def track_column_moments(self, dtype: str) -> float:
+        return self.moments()
+
+    def track_subset_dots(self, dtype: str) -> float:
+        return self.subset()
+
+    def track_combine_columns(self, dtype: str) -> float:
+        return self.combine()
+
+    def track_gather(self, dtype: str) -> float:
+        """Scaled copies of 2000 columns: bytes read and written."""
+        from regpath.kernels.gather import gather_dense
+
+        features = np.random.default_rng(1).permutation(COLUMNS)[:2000]
+        out, root = np.empty((features.size, ROWS)), np.full(ROWS, ROWS**-0.5)
+        centre, scale = np.zeros(COLUMNS), np.ones(COLUMNS)
+        columns = self.design.columns
+        run = lambda: gather_dense(columns, features, root, centre, scale, out)  # noqa: E731
+        return rate(run, self.bytes_of(features) + out.nbytes)
+
+    track_column_dots.unit = track_column_moments.unit = track_subset_dots.unit = "GB/s"
+    track_combine_columns.unit = track_gather.unit = "GB/s"
 
 
-class SparsePass:
-    """Passes over a sparse X whose columns are as frequent as words, on one thread."""
+class SparsePass(_Pass):
+    """A sparse X whose columns are as frequent as words."""
 
     def setup(self) -> None:
-        X = zipf(np.random.default_rng(0), 10_000, 100_000)
+        X = words(0.05)(np.random.default_rng(0), 10_000, 50_000)
         for part in (X.data, X.indices, X.indptr):
             part.setflags(write=False)
-        self.design = Csc(X.data, X.indices, X.indptr, X.shape[0])
+        self.design, self.p = Csc(X.data, X.indices, X.indptr, X.shape[0]), X.shape[1]
         self.n_bytes = X.data.nbytes + X.indices.nbytes + X.indptr.nbytes
-        self.v, self.out = np.ones(X.shape[0]), np.zeros(X.shape[1])
+        self.v = np.ones(X.shape[0])
 
-    def track_dots(self) -> float:
-        p = self.out.size
-        return rate(lambda: column_dots(self.design, self.v, self.out, 0, p), self.n_bytes)
+    def bytes_of(self, features: np.ndarray) -> int:
+        counts = np.diff(self.design.indptr)[features]
+        return int(counts.sum()) * (8 + self.design.indices.itemsize)
 
-    track_dots.unit = "GB/s"
+    def track_column_dots(self) -> float:
+        return self.dots()
+
+    def track_column_moments(self) -> float:
+        return self.moments()
+
+    def track_subset_dots(self) -> float:
+        return self.subset()
+
+    def track_combine_columns(self) -> float:
+        return self.combine()
+
+    track_column_dots.unit = track_column_moments.unit = "GB/s"
+    track_subset_dots.unit = track_combine_columns.unit = "GB/s"
 
 
-class Axpy:
-    """The update of a residual by one column, which reads two vectors and writes one."""
+def gram_matrix(order: int) -> np.ndarray:
+    """Gram matrix of columns of unit length."""
+    X = np.random.default_rng(0).standard_normal((2 * order, order))
+    X /= np.linalg.norm(X, axis=0)
+    return np.ascontiguousarray(X.T @ X)
 
-    def track_axpy(self) -> float:
-        x, r = np.ones(16_000_000), np.zeros(16_000_000)
-        return rate(lambda: axpy(1e-9, x, r, 0, x.size), 3 * x.nbytes)
 
-    track_axpy.unit = "GB/s"
+def penalty(size: int, l1: float) -> ElasticNet:
+    """A lasso penalty on working columns."""
+    ones = np.ones(size)
+    return ElasticNet(l1 * ones, 0.0 * ones, -np.inf * ones, np.inf * ones)
+
+
+class Factor(NamedTuple):
+    """The arrays of `regpath.kernels.factor`."""
+
+    R: np.ndarray
+    active: np.ndarray
+    position: np.ndarray
+    held: np.ndarray
+    Z: np.ndarray
+    queue: np.ndarray
+
+
+class Cholesky:
+    """The factor of the active features, of order 500: 2 MB."""
+
+    def setup(self) -> None:
+        m = ORDER
+        self.G = gram_matrix(m)
+        self.R = np.ascontiguousarray(np.linalg.cholesky(self.G).T)
+        self.z = np.ones(m)
+
+    def track_append(self) -> float:
+        """Append all features to an empty factor: m^3 / 3 operations."""
+        from regpath.kernels.factor import append
+
+        m = ORDER
+        F = Factor(
+            np.zeros((m, m)),
+            np.zeros(m, np.int64),
+            np.full(m, -1),
+            np.zeros(m),
+            np.zeros((32, m)),
+            np.arange(m),
+        )
+        run = lambda: append(F, self.G, penalty(m, 0.1), F.queue, m, 0)  # noqa: E731
+        seconds = best_time(run, lambda: F.position.fill(-1))
+        assert F.active[m - 1] == m - 1
+        return round(m**3 / 3 / seconds / 1e9, 2)
+
+    def track_solve(self) -> float:
+        """Two triangular solves: 2 m^2 operations."""
+        from regpath.kernels.factor import solve
+
+        seconds = best_time(lambda: solve(self.R, self.z, ORDER), lambda: self.z.fill(1.0))
+        return round(2 * ORDER**2 / seconds / 1e9, 2)
+
+    def track_remove(self) -> float:
+        """Remove the first column: rotations of 3 m^2 operations."""
+        from regpath.kernels.factor import delete_column
+
+        R = self.R.copy()
+        seconds = best_time(lambda: delete_column(R, 0, ORDER), lambda: np.copyto(R, self.R))
+        return round(3 * ORDER**2 / seconds / 1e9, 2)
+
+    track_append.unit = track_solve.unit = track_remove.unit = "GFLOP/s"
+
+
+class Sweep:
+    """One epoch of coordinate descent in which every coefficient moves."""
+
+    def track_gram(self) -> float:
+        """On a Gram matrix of 32 MB: every row is read once."""
+        from regpath.kernels.quadratic import sweep
+
+        size = 2000
+        G, q = gram_matrix(size), np.random.default_rng(1).standard_normal(size)
+        h, b, lasso = np.empty(size), np.empty(size), penalty(size, 1e-6)
+
+        def restore() -> None:
+            h[:], b[:] = q, 0.0
+
+        seconds = best_time(lambda: sweep(G, q, h, b, lasso, size, 0.0), restore)
+        assert np.count_nonzero(b) > 0.99 * size
+        return round(G.nbytes / seconds / 1e9, 1)
+
+    def track_residual(self) -> float:
+        """On sparse columns: each is read for its product and again for its update."""
+        from regpath.kernels.descent import descend
+
+        X = words(0.05)(np.random.default_rng(0), 10_000, 20_000)
+        X.data /= np.repeat(np.sqrt(X.power(2).sum(axis=0)), np.diff(X.indptr))
+        p, r, b = X.shape[1], np.empty(X.shape[0] + 1), np.empty(X.shape[1])
+        design = Centred(X.data, X.indices, X.indptr, np.zeros(p))
+        target = np.random.default_rng(1).standard_normal(r.size)
+        features, lasso = np.arange(p), penalty(p, 1e-9)
+
+        def restore() -> None:
+            r[:], b[:] = target, 0.0
+            r[-1] = 0.0
+
+        seconds = best_time(lambda: descend(design, lasso, b, r, features, 1), restore)
+        assert np.count_nonzero(b) > 0.99 * p
+        return round(2 * (X.data.nbytes + X.indices.nbytes) / seconds / 1e9, 1)
+
+    track_gram.unit = track_residual.unit = "GB/s"

@@ -4,19 +4,7 @@ from __future__ import annotations
 
 from regpath import Path, fit_path
 
-from .problems import problem
-
-CASES = (
-    "wide",
-    "wide-corr",
-    "square",
-    "tall",
-    "enet",
-    "sparse",
-    "ridge-wide",
-    "ridge-tall",
-    "ridge-sparse",
-)
+from .problems import CASES, problem
 
 
 class _Path:
@@ -68,7 +56,7 @@ class Work:
     def setup_cache(self) -> dict[tuple[str, float], dict[str, float]]:
         return {(case, tol): self.figures(case, tol) for case in CASES for tol in (1e-6, 1e-9)}
 
-    setup_cache.timeout = 600.0
+    setup_cache.timeout = 900.0
 
     def figures(self, case: str, tol: float) -> dict[str, float]:
         X, y, options = problem(case)

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from time import perf_counter
 
 MEASURE = """
 import time
@@ -14,10 +15,17 @@ start = time.perf_counter()
 print(time.perf_counter() - start)
 """
 FIT = """
-import numpy, regpath
+import numpy, regpath, scipy.sparse
 rng = numpy.random.default_rng(0)
 X, y = rng.standard_normal((100, 50)), rng.standard_normal(100)
+S = scipy.sparse.csc_array(X * (X > 1.0))
 """
+FITS = {
+    "lasso": "regpath.lasso_path(X, y)",
+    "enet": "regpath.enet_path(X, y)",
+    "ridge": "regpath.ridge_path(X, y)",
+    "sparse lasso": "regpath.lasso_path(S, y)",
+}
 
 
 def seconds(statement: str, cache: str, before: str = "") -> float:
@@ -52,27 +60,53 @@ class Import:
     track_import.unit = track_import_beyond_numba.unit = "s"
 
 
-class FirstPath:
-    params = ("lasso_path", "enet_path", "ridge_path")
-    param_names = ("function",)
-    timeout = 300.0
+class Command:
+    """The command line, from the shell's prompt back to it."""
 
-    def setup(self, function: str) -> None:
+    def setup(self) -> None:
         self.directory = tempfile.TemporaryDirectory()
+        self.run()
 
-    def teardown(self, function: str) -> None:
+    def teardown(self) -> None:
         self.directory.cleanup()
 
-    def first(self, function: str) -> float:
-        return seconds(f"regpath.{function}(X, y)", self.directory.name, FIT)
+    def run(self) -> float:
+        start = perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "regpath", "--version"],
+            env=os.environ | {"NUMBA_CACHE_DIR": self.directory.name},
+            capture_output=True,
+            check=True,
+        )
+        return perf_counter() - start
 
-    def track_cold(self, function: str) -> float:
+    def track_version(self) -> float:
+        return round(min(self.run() for _ in range(3)), 3)
+
+    track_version.unit = "s"
+
+
+class FirstPath:
+    params = tuple(FITS)
+    param_names = ("path",)
+    timeout = 300.0
+
+    def setup(self, path: str) -> None:
+        self.directory = tempfile.TemporaryDirectory()
+
+    def teardown(self, path: str) -> None:
+        self.directory.cleanup()
+
+    def first(self, path: str) -> float:
+        return seconds(FITS[path], self.directory.name, FIT)
+
+    def track_cold(self, path: str) -> float:
         """Nothing is compiled: a fresh installation."""
-        return self.first(function)
+        return self.first(path)
 
-    def track_warm(self, function: str) -> float:
+    def track_warm(self, path: str) -> float:
         """All is compiled: the second process."""
-        self.first(function)
-        return min(self.first(function) for _ in range(3))
+        self.first(path)
+        return min(self.first(path) for _ in range(3))
 
     track_cold.unit = track_warm.unit = "s"
