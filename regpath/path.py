@@ -412,6 +412,8 @@ def _add(solver: Solver, record: Record, options: Options, points: SolvedPoints)
 
 def _warn_of_misses(call: str, path: Path) -> None:
     """One warning for the path: how many points, how far, what to do."""
+    if set(path.statuses) <= {Status.CONVERGED}:
+        return
     missed = [k for k, status in enumerate(path.statuses) if not status.ok]
     if not missed:
         return

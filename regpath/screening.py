@@ -56,7 +56,7 @@ class References:
         self._residuals = np.empty((capacity, n))
         self._gradients = np.empty((capacity, p))
         self._products = np.empty((capacity, capacity))
-        self._inverse = np.empty((0, 0))
+        self._inverse: Array | None = None  # of the products, once it is needed
         self._count = 0
         self._next = 0
 
@@ -70,10 +70,12 @@ class References:
         products = self._dots(residual)
         self._products[slot, : self._count] = products
         self._products[: self._count, slot] = products
-        self._inverse = _pseudo_inverse(self._products[: self._count, : self._count])
+        self._inverse = None
 
     def estimate(self, residual: Array) -> Estimate:
         """Gradient of a residual from its projection on the references, with the error bound."""
+        if self._inverse is None:
+            self._inverse = _pseudo_inverse(self._products[: self._count, : self._count])
         known, weights, rest = self._count, np.zeros(self._count), residual.copy()
         for _ in range(2):  # the second time recovers the digits that were lost in the products
             step = self._inverse @ self._dots(rest)

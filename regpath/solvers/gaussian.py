@@ -144,7 +144,7 @@ class ActiveSetSolver:
 
     def solve_at(self, lambda_: float) -> SolvedPoints:
         """Solve, certify and describe the point at one lambda."""
-        self._penalty.strength[:] = self._strength(lambda_)
+        self._penalty.strength[:] = self._strengths(np.array([lambda_]))[0]
         self._admit(self._reaching())
         n_iter = 0
         while True:
@@ -157,7 +157,7 @@ class ActiveSetSolver:
 
     def _follow(self, lambdas: Array) -> SolvedPoints:
         """Points whose features are all in the Gram matrix, so that a solve certifies itself."""
-        strengths = np.array([self._strength(lambda_) for lambda_ in lambdas.tolist()])
+        strengths = self._strengths(lambdas)
         unit = self._unit[self.working]
         target, budget = INNER_SHARE * self.tol * NULL, min(self.max_iter, CHUNK)
         _, coefs, figures = self._gram.follow(self._local, strengths, unit, target, budget)
@@ -187,12 +187,11 @@ class ActiveSetSolver:
 
     # -- predict -------------------------------------------------------------------------------
 
-    def _strength(self, lambda_: float) -> tuple[float, float]:
-        """Factors of the L1 and L2 terms in working units."""
-        if math.isinf(lambda_):  # any level above every gradient makes the same problem
-            return 1e150, 0.0
-        l1 = lambda_ * self.l1_ratio / self.geometry.response_scale
-        return l1, lambda_ * (1.0 - self.l1_ratio)
+    def _strengths(self, lambdas: Array) -> Array:
+        """Factors of the L1 and L2 terms in working units, a row each lambda."""
+        shares = [self.l1_ratio / self.geometry.response_scale, 1.0 - self.l1_ratio]
+        # Any level above every gradient makes the same problem as infinity.
+        return np.where(np.isinf(lambdas)[:, None], [1e150, 0.0], np.outer(lambdas, shares))
 
     def _reaching(self) -> Index:
         """Features outside the working set whose estimated gradient reaches its threshold."""
