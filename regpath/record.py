@@ -137,6 +137,9 @@ class Record:
             return np.zeros(self.size)
         g, shifts = self._geometry, []
         for indptr, j, b in columns:
+            if indptr.size == 2:
+                shifts.append(np.array([g.mean[j] @ b]))
+                continue
             point = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
             shifts.append(np.bincount(point, g.mean[j] * b, indptr.size - 1))
         return g.response_mean - _joined(shifts)

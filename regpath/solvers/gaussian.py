@@ -38,6 +38,8 @@ Index = NDArray[np.int64]
 INNER_SHARE = 0.3
 # With more candidates than this share of the columns, a full pass is cheaper than single products.
 FULL_PASS_SHARE = 0.1
+# So many features are put into a Gram matrix at once; and so many if there are far more rows.
+AT_ONCE, SOON_WORTH_A_GRAM = 200, 1000
 # Operations of one epoch of descent an entry, weighed against those on a Gram matrix.
 SPARSE_SWEEP_COST = 7.5
 # Working-set size from which descent on sparse columns is tried.
@@ -375,9 +377,15 @@ class ActiveSetSolver:
         return int(math.sqrt(max(least, 0.5 * n_bytes(design)) / 16.0))
 
     def _whole_gram_pays(self, entering: int) -> bool:
-        """Whether to put all features into the Gram matrix at once."""
+        """Whether to put all features into the Gram matrix at once.
+
+        On tall data passes over X cost as much as the Gram matrix of a few hundred features does,
+        and most features become active.
+        """
         g, all_ = self.geometry, self._candidates.size
         if all_ > self._gram_limit or self.working.size == all_:
             return False
-        tall = g.n > 2 * g.p and self.working.size + entering > all_ / 6
-        return all_ <= 200 or tall
+        tall = g.n > 2 * g.p and (
+            all_ <= SOON_WORTH_A_GRAM or self.working.size + entering > all_ / 6
+        )
+        return all_ <= AT_ONCE or tall

@@ -107,7 +107,7 @@ class Geometry:
         """X~'r of some columns."""
         weighted = self.root * r
         out = np.empty(features.size)
-        column_dots(self.design, weighted, features, out, 0, features.size)
+        over_columns(self.design, self.n_threads, column_dots, weighted, features, out)
         self.passes += features.size / self.p
         return self._standardized(out, weighted, features)
 
@@ -119,19 +119,24 @@ class Geometry:
 
 
 def over_columns(design: Dense | Csc, n_threads: int, kernel: Any, *arrays: Array | Index) -> None:
-    """Run a kernel over ranges of columns, one a thread; results do not depend on the ranges."""
-    p = n_columns(design)
-    n_threads = max(1, min(n_threads, n_entries(design) // ENTRIES_PER_THREAD))
+    """Run a kernel over ranges of its last array, one a thread.
+
+    The last array has an entry for every column of the design, or for a subset. Results do not
+    depend on the ranges.
+    """
+    p, size = n_columns(design), len(arrays[-1])
+    entries = n_entries(design) * size // max(p, 1)
+    n_threads = max(1, min(n_threads, entries // ENTRIES_PER_THREAD))
     if n_threads == 1:
-        kernel(design, *arrays, 0, p)
+        kernel(design, *arrays, 0, size)
         return
-    if isinstance(design, Csc):  # ranges with equal numbers of entries
+    if isinstance(design, Csc) and size == p:  # ranges with equal numbers of entries
         targets = np.linspace(0, design.data.size, n_threads + 1)
         edges = np.searchsorted(design.indptr, targets)
     else:
-        edges = np.linspace(0, p, n_threads + 1).astype(np.int64) // COLUMNS_AT_ONCE
+        edges = np.linspace(0, size, n_threads + 1).astype(np.int64) // COLUMNS_AT_ONCE
         edges *= COLUMNS_AT_ONCE
-    edges[0], edges[-1] = 0, p
+    edges[0], edges[-1] = 0, size
     *others, own = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     # A pool a call costs little next to a pass, and leaves nothing behind that a fork could break.
     with ThreadPoolExecutor(len(others)) as pool:

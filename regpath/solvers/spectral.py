@@ -222,10 +222,10 @@ class SpectralSolver:
         inverse = _shifted_inverse(spectrum.values, lambdas, self._weight.sum())
         coordinates = spectrum.response[:, None] * inverse
         a = self._off_free(self._off_free((spectrum.vectors @ coordinates).T))
-        coefs = multiply(g, a, self._penalised) * self._weight[:, None]
+        coefs = np.ascontiguousarray(multiply(g, a, self._penalised).T) * self._weight
         features = np.concatenate([self._penalised, self._free])
         for k, lambda_ in enumerate(lambdas):
-            b = coefs[:, k]
+            b = coefs[k]
             ridge = float(_times(float(lambda_), np.sum(b * b / self._weight)))
             if self._free.size:
                 r, free = self._fit_free(b)
@@ -277,12 +277,14 @@ class SpectralSolver:
         self, features: Index, b: Array, rr: float, ridge: float, gap: float, violation: float
     ) -> SolvedPoints:
         g = self.geometry
-        order = np.argsort(features)
         gap += self._doubt
+        if self._free.size:
+            order = np.argsort(features)
+            features, b = features[order], b[order]
         return SolvedPoints(
             indptr=np.array([0, features.size]),
-            features=features[order],
-            coefs=b[order],
+            features=features,
+            coefs=b,
             objective=np.array([(0.5 * rr + 0.5 * ridge) / NULL]),
             gap=np.array([gap / NULL]),
             violation=np.array([violation]),
