@@ -364,13 +364,19 @@ def _refine_ridge(
 
     left = -project(problem.design.times_scaled(inverse * (t - penalty.l2 * b)))
     search, square = left, (w * left**2).sum(axis=0)
+    enough = EPS**2 * square
     for _ in range(RIDGE_STEPS):
+        going = square > enough
+        if not going.any():
+            break
         products = _masked(problem.design.correlate(search), penalty.kept)
         image = search + project(problem.design.times_scaled(inverse * products))
         energy = (w * search * image).sum(axis=0)
-        step = np.where(energy > 0, square / energy, 0)
+        step = np.where(going & (energy > 0), square / energy, 0)
         u = u + step * search
-        left = left - step * image
+        # The matrix is symmetric off the unpenalised columns only. What rounding leaves of them
+        # would grow next to a residual that shrinks, and undo what has been gained.
+        left = project(left - step * image)
         previous, square = square, (w * left**2).sum(axis=0)
         search = left + np.where(previous > 0, square / previous, 0) * search
     u = project(u)

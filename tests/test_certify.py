@@ -156,6 +156,21 @@ def test_gap_of_ridge_is_tight_at_small_lambda(rng, free):
     np.testing.assert_allclose(gaps, excess, rtol=1e-3)
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_refinement_of_ridge_does_not_decay_after_it_has_converged(seed):
+    """Eight columns take eight steps; the others must not amplify what rounding left over."""
+    rng = np.random.default_rng(seed)
+    X = rng.standard_normal((30, 8)) @ (np.eye(8) + 0.5) * [30, 30, 1, 30, 3, 1, 1, 1]
+    y = X[:, 2] - X[:, 4] + rng.standard_normal(30)
+    options = {"l1_ratio": 0.0, "standardize": False, "penalty_factor": np.r_[0, 0, np.ones(6)]}
+    problem = naive.make_problem(X, y, **options)
+    _, coef = naive.ridge(problem, 1e-4)
+    coef[3] += 1e-9  # costs less than 3e-16, but the residual alone proves no better than 1e-9
+    b0 = np.array([naive.best_intercept(problem, coef)])
+    path = make_path(coef[:, None], b0, np.array([1e-4]), tol=1e-14, **options)
+    assert certify(path, X, y).dual_gaps[0] < 1e-14
+
+
 def test_suboptimal_intercept_counts_half_its_square(data):
     _, path = naive_path(*data)
     shifted = dataclasses.replace(path, intercepts=path.intercepts + 0.01)

@@ -8,7 +8,7 @@ from functools import partial
 import naive
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 from scipy import sparse
@@ -89,6 +89,8 @@ def solve_naively(problem, lambda_):
 @options_
 @routes
 @given(seed=st.integers(0, 10_000))
+@example(seed=345)  # large, sparse, everything: the path was right, its certificate loose
+@example(seed=489)  # as before
 def test_every_route_solves_the_normal_equations(enter, route, options, seed):
     shape, storage, limits, why = ROUTES[route]
     enter(limits)

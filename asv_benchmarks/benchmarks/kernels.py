@@ -5,7 +5,8 @@ them with `Limits.track_copy`, a copy of an array larger than the caches. Figure
 compute are in GFLOP/s: compare them with `Limits.track_dgemm`. Both are measured in the same run,
 on one thread.
 
-Kernels are imported in ``setup``: one whose arguments have changed fails alone.
+Kernels are imported where they are used: one whose arguments have changed fails alone. Those that
+numba inlines into their callers are compiled here on their own.
 """
 
 from __future__ import annotations
@@ -63,18 +64,34 @@ class Vector:
 
     def setup(self) -> None:
         self.x, self.r = np.ones(LONG), np.zeros(LONG)
+        self.four = self.x.reshape(4, -1)  # as many entries, and a vector of a quarter of them
+        self.short = self.r[: LONG // 4]
 
     def track_dot(self) -> float:
         from regpath.kernels.primitives import dot
 
-        return rate(lambda: dot(self.x, self.r, 0, LONG), 2 * self.x.nbytes)
+        return rate(lambda: dot(self.x, self.r), 2 * self.x.nbytes)
 
     def track_axpy(self) -> float:
         from regpath.kernels.primitives import axpy
 
-        return rate(lambda: axpy(1e-9, self.x, self.r, 0, LONG), 3 * self.x.nbytes)
+        return rate(lambda: axpy(1e-9, self.x, self.r), 3 * self.x.nbytes)
 
-    track_dot.unit = track_axpy.unit = "GB/s"
+    def track_dot4(self) -> float:
+        """Four columns share the loads of the vector."""
+        from regpath.kernels.primitives import dot4
+
+        return rate(lambda: dot4(*self.four, self.short), self.x.nbytes + self.short.nbytes)
+
+    def track_axpy4(self) -> float:
+        """Four columns share the loads and the stores of the vector."""
+        from regpath.kernels.primitives import axpy4
+
+        a = (1e-9, -1e-9, 2e-9, -2e-9)
+        run = lambda: axpy4(a, *self.four, self.short)  # noqa: E731
+        return rate(run, self.x.nbytes + 2 * self.short.nbytes)
+
+    track_dot.unit = track_axpy.unit = track_dot4.unit = track_axpy4.unit = "GB/s"
 
 
 class _Pass:
@@ -88,8 +105,9 @@ class _Pass:
     def dots(self) -> float:
         from regpath.kernels.passes import column_dots
 
-        out = np.zeros(self.p)
-        return rate(lambda: column_dots(self.design, self.v, out, 0, self.p), self.n_bytes)
+        features, out = np.arange(self.p), np.zeros(self.p)
+        run = lambda: column_dots(self.design, self.v, features, out, 0, self.p)  # noqa: E731
+        return rate(run, self.n_bytes)
 
     def moments(self) -> float:
         from regpath.kernels.passes import column_moments
@@ -102,19 +120,19 @@ class _Pass:
 
     def subset(self) -> float:
         """A tenth of the columns, in random order."""
-        from regpath.kernels.passes import subset_dots
+        from regpath.kernels.passes import column_dots
 
         features = np.random.default_rng(1).permutation(self.p)[: self.p // 10]
-        out = np.zeros(features.size)
-        run = lambda: subset_dots(self.design, self.v, features, out)  # noqa: E731
+        m, out = features.size, np.zeros(features.size)
+        run = lambda: column_dots(self.design, self.v, features, out, 0, m)  # noqa: E731
         return rate(run, self.bytes_of(features))
 
     def combine(self) -> float:
-        """One axpy per column; the vector it adds to stays in the cache."""
+        """All columns are added to one vector, which stays in the cache."""
         from regpath.kernels.passes import combine_columns
 
         coefs, out = np.full(self.p, 1e-9), np.zeros(self.v.size)
-        return rate(lambda: combine_columns(self.design, coefs, out), self.n_bytes)
+        return rate(lambda: combine_columns(self.design, 1.0, coefs, out), self.n_bytes)
 
     def bytes_of(self, features: np.ndarray) -> int:
         raise NotImplementedError
@@ -204,7 +222,44 @@ def gram_matrix(order: int) -> np.ndarray:
 def penalty(size: int, l1: float) -> ElasticNet:
     """A lasso penalty on working columns."""
     ones = np.ones(size)
-    return ElasticNet(l1 * ones, 0.0 * ones, -np.inf * ones, np.inf * ones)
+    return ElasticNet(l1 * ones, 0.0 * ones, -np.inf * ones, np.inf * ones, np.ones(2))
+
+
+class Gram:
+    """Rows of a Gram matrix, from columns that fit into a cache."""
+
+    def track_row_products(self) -> float:
+        """Products of 64 columns with 500: 2 n of them operations each."""
+        from regpath.kernels.gather import row_products
+
+        B = np.random.default_rng(0).standard_normal((ORDER, ROWS))
+        A, out = B[:64].copy(), np.empty((64, ORDER))
+        seconds = best_time(lambda: row_products(A, B, out))
+        np.testing.assert_allclose(out, A @ B.T, atol=1e-9)
+        return round(2 * out.size * ROWS / seconds / 1e9, 2)
+
+    track_row_products.unit = "GFLOP/s"
+
+
+class Screen:
+    """The search for features that can still become non-zero, one in a thousand of 4 million."""
+
+    def track_features_beyond(self) -> float:
+        """Gradient and threshold of every feature are read."""
+        from regpath.kernels.screen import features_beyond
+
+        p = LONG // 4
+        gradient, rounding, lasso = np.full(p, 0.5), np.full(1, 1e-13), penalty(p, 1.0)
+        gradient[::1000] = 2.0
+        inside, found = np.zeros(p, bool), np.empty(p, np.int64)
+        run = lambda: features_beyond(  # noqa: E731
+            lasso, gradient, 0.1, 1.0, rounding, inside, found
+        )
+        speed = rate(run, gradient.nbytes + lasso.l1.nbytes)
+        assert np.array_equal(found[: run()], np.arange(0, p, 1000))
+        return speed
+
+    track_features_beyond.unit = "GB/s"
 
 
 class Factor(NamedTuple):
@@ -226,23 +281,18 @@ class Cholesky:
         self.G = gram_matrix(m)
         self.R = np.ascontiguousarray(np.linalg.cholesky(self.G).T)
         self.z = np.ones(m)
+        self.F = Factor(
+            self.R.copy(), np.arange(m), np.arange(m), np.zeros(m), np.zeros((32, m)), np.arange(m)
+        )
 
     def track_append(self) -> float:
         """Append all features to an empty factor: m^3 / 3 operations."""
-        from regpath.kernels.factor import append
+        from regpath.kernels.factor import OUTSIDE, append
 
-        m = ORDER
-        F = Factor(
-            np.zeros((m, m)),
-            np.zeros(m, np.int64),
-            np.full(m, -1),
-            np.zeros(m),
-            np.zeros((32, m)),
-            np.arange(m),
-        )
-        run = lambda: append(F, self.G, penalty(m, 0.1), F.queue, m, 0)  # noqa: E731
-        seconds = best_time(run, lambda: F.position.fill(-1))
-        assert F.active[m - 1] == m - 1
+        m, F, lasso = ORDER, self.F, penalty(ORDER, 0.1)
+        run = lambda: append(F, self.G, lasso, F.queue, m, 0)  # noqa: E731
+        seconds = best_time(run, lambda: F.position.fill(OUTSIDE))
+        np.testing.assert_allclose(np.triu(F.R), self.R, atol=1e-9)
         return round(m**3 / 3 / seconds / 1e9, 2)
 
     def track_solve(self) -> float:
@@ -250,15 +300,22 @@ class Cholesky:
         from regpath.kernels.factor import solve
 
         seconds = best_time(lambda: solve(self.R, self.z, ORDER), lambda: self.z.fill(1.0))
+        np.testing.assert_allclose(self.G @ self.z, 1.0)
         return round(2 * ORDER**2 / seconds / 1e9, 2)
 
     def track_remove(self) -> float:
-        """Remove the first column: rotations of 3 m^2 operations."""
-        from regpath.kernels.factor import delete_column
+        """Remove the first feature: rotations of 3 m^2 operations."""
+        from regpath.kernels.factor import remove
 
-        R = self.R.copy()
-        seconds = best_time(lambda: delete_column(R, 0, ORDER), lambda: np.copyto(R, self.R))
-        return round(3 * ORDER**2 / seconds / 1e9, 2)
+        m, F = ORDER, self.F
+
+        def restore() -> None:
+            np.copyto(F.R, self.R)
+            F.active[:] = F.position[:] = np.arange(m)
+
+        seconds = best_time(lambda: remove(F, 0, m), restore)
+        assert F.active[0] == 1
+        return round(3 * m**2 / seconds / 1e9, 2)
 
     track_append.unit = track_solve.unit = track_remove.unit = "GFLOP/s"
 
