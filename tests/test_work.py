@@ -66,8 +66,8 @@ PROBLEMS = {
     "sparse lasso": (thin, {}, Work(29.2, 954, 1123, 23951)),
     "sparse nonnegative": (thin, {"lower": 0.0}, Work(27.6, 1068, 885, 17766)),
     "sparse ridge": (thin, {"l1_ratio": 0.0}, Work(24, 100, 4000, 400000)),
-    "tall lasso": (tall, {}, Work(9.61, 174, 300, 21359)),
-    "tall elastic net": (tall, {"l1_ratio": 0.5}, Work(8.64, 175, 300, 22339)),
+    "tall lasso": (tall, {}, Work(2, 174, 300, 30000)),
+    "tall elastic net": (tall, {"l1_ratio": 0.5}, Work(2, 175, 300, 30000)),
     "tall ridge": (tall, {"l1_ratio": 0.0}, Work(1, 100, 300, 30000)),
 }
 

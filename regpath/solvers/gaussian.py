@@ -201,9 +201,7 @@ class ActiveSetSolver:
 
     def _beyond(self, estimate: Estimate) -> Index:
         """Features outside the working set whose gradient may exceed its threshold."""
-        count = features_beyond(
-            self._penalty, *estimate, self._rounding, self._inside, self._found
-        )
+        count = features_beyond(self._penalty, *estimate, self._rounding, self._inside, self._found)
         return self._found[:count].copy()
 
     def _admit(self, features: Index) -> None:
