@@ -746,7 +746,7 @@ class TestNothingOfTheUsersChanges:
 
     @storages
     def test_threads_do_not_change_the_bits(self, rng, storage, monkeypatch):
-        monkeypatch.setattr("regpath.solvers.geometry.ENTRIES_PER_THREAD", 1000)
+        monkeypatch.setattr("regpath.solvers.threads.ENTRIES_PER_THREAD", 1000)
         X = storage(rng.standard_normal((300, 900)) * (rng.random((300, 900)) < 0.3))
         y = rng.standard_normal(300)
         one, two = (regpath.lasso_path(X, y, n_lambdas=10, n_threads=k) for k in (1, 2))

@@ -18,7 +18,7 @@ from scipy import sparse
 import regpath
 from regpath import Status
 from regpath.path import Progress, refit
-from regpath.solvers import gaussian, geometry
+from regpath.solvers import gaussian, threads
 
 TOL = 1e-10
 
@@ -377,7 +377,7 @@ def fit_small(storage="dense", n_threads=None):
 
 def fit_with_many_threads(storage):
     """The same in a process whose passes use threads however small X is."""
-    geometry.ENTRIES_PER_THREAD = 100
+    threads.ENTRIES_PER_THREAD = 100
     return fit_small(storage, n_threads=3)
 
 
@@ -394,8 +394,8 @@ def test_threads_of_passes_do_not_change_a_bit(storage, monkeypatch):
             used.append(n)
             super().__init__(n)
 
-    monkeypatch.setattr(geometry, "ENTRIES_PER_THREAD", 100)
-    monkeypatch.setattr(geometry, "ThreadPoolExecutor", Pool)
+    monkeypatch.setattr(threads, "ENTRIES_PER_THREAD", 100)
+    monkeypatch.setattr(threads, "ThreadPoolExecutor", Pool)
     for n_threads in (2, 7):
         assert fit_small(storage, n_threads=n_threads) == alone
         assert used
@@ -412,7 +412,7 @@ def test_child_processes_give_the_same_bits(storage, method, monkeypatch):
     if method not in multiprocessing.get_all_start_methods():
         pytest.skip(f"no {method} here")
     expected = fit_small(storage)
-    monkeypatch.setattr(geometry, "ENTRIES_PER_THREAD", 100)
+    monkeypatch.setattr(threads, "ENTRIES_PER_THREAD", 100)
     assert fit_small(storage, n_threads=2) == expected  # threads have been used before the fork
     context = multiprocessing.get_context(method)
     with ProcessPoolExecutor(2, mp_context=context) as pool:

@@ -22,14 +22,14 @@ def gather_dense(columns: Any, features: Any, root: Any, centre: Any, scale: Any
 
 
 @kernel()
-def row_products(A: Any, B: Any, out: Any) -> None:
-    """Products of every row of A with every row of B, on one thread."""
-    rows = B.shape[0]
-    for k in range(0, rows - 3, 4):
+def row_products(A: Any, B: Any, out: Any, start: int, stop: int) -> None:
+    """Products of every row of A with the rows start <= k < stop of B."""
+    whole = stop - (stop - start) % 4
+    for k in range(start, whole, 4):
         for c in range(A.shape[0]):
             s0, s1, s2, s3 = dot4(B[k], B[k + 1], B[k + 2], B[k + 3], A[c])
             out[c, k], out[c, k + 1], out[c, k + 2], out[c, k + 3] = s0, s1, s2, s3
-    for k in range(rows - rows % 4, rows):
+    for k in range(whole, stop):
         for c in range(A.shape[0]):
             out[c, k] = dot(B[k], A[c])
 

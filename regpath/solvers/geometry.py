@@ -14,7 +14,6 @@ t_j = s_j / d_j.
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,16 +23,12 @@ from numpy.typing import NDArray
 from regpath.designs import Csc, Dense, n_columns, n_entries
 from regpath.kernels.passes import column_dots, column_moments
 from regpath.kernels.primitives import axpy
+from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
 
 __all__ = ["Geometry", "NonFiniteColumnsError", "measure"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-
-# Fewer entries than this take less time than handing them to a second thread.
-ENTRIES_PER_THREAD = 2_000_000
-# Ranges of columns begin at multiples of this, so that the same columns meet in a loop always.
-COLUMNS_AT_ONCE = 4
 
 
 class NonFiniteColumnsError(ValueError):
@@ -125,25 +120,13 @@ def over_columns(design: Dense | Csc, n_threads: int, kernel: Any, *arrays: Arra
     depend on the ranges.
     """
     p, size = n_columns(design), len(arrays[-1])
-    entries = n_entries(design) * size // max(p, 1)
-    n_threads = max(1, min(n_threads, entries // ENTRIES_PER_THREAD))
-    if n_threads == 1:
-        kernel(design, *arrays, 0, size)
-        return
-    if isinstance(design, Csc) and size == p:  # ranges with equal numbers of entries
-        targets = np.linspace(0, design.data.size, n_threads + 1)
-        edges = np.searchsorted(design.indptr, targets)
+    n_threads = threads_worth(n_entries(design) * size // max(p, 1), n_threads)
+    if n_threads > 1 and isinstance(design, Csc) and size == p:  # equal numbers of entries
+        edges = np.searchsorted(design.indptr, np.linspace(0, design.data.size, n_threads + 1))
+        edges[0], edges[-1] = 0, p
     else:
-        edges = np.linspace(0, size, n_threads + 1).astype(np.int64) // COLUMNS_AT_ONCE
-        edges *= COLUMNS_AT_ONCE
-    edges[0], edges[-1] = 0, size
-    *others, own = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    # A pool a call costs little next to a pass, and leaves nothing behind that a fork could break.
-    with ThreadPoolExecutor(len(others)) as pool:
-        jobs = [pool.submit(kernel, design, *arrays, *pair) for pair in others]
-        kernel(design, *arrays, *own)
-        for job in jobs:
-            job.result()
+        edges = equal_ranges(size, n_threads)
+    in_ranges(kernel, edges, design, *arrays)
 
 
 def measure(

@@ -131,7 +131,9 @@ class GramCore:
         S.G[:old, old:new] = block[:, :old].T
         S.q[old:new] = products
         S.b[old:new] = 0.0
-        S.h[old:new] = products - block[:, :old] @ S.b[:old]
+        S.h[old:new] = products - np.einsum(
+            "ij,j", block[:, :old], S.b[:old]
+        )  # no BLAS: see working
         self.size = new
 
     def adopt(self, gram: Array, products: Array) -> None:

@@ -16,15 +16,16 @@ from regpath.designs import Centred, Csc, Dense
 from regpath.kernels.gather import gather_dense, gather_sparse, row_products
 from regpath.kernels.passes import combine_columns
 from regpath.solvers.geometry import Geometry
+from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
 
 __all__ = ["DenseWorking", "SparseWorking", "Working", "start_residual", "working_columns"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# Multiplications below which a product takes less time than the threads of a BLAS may need to meet:
-# they wait actively, for milliseconds where another process holds a core.
-SMALL_PRODUCT = 5_000_000
+# Multiplications of a product that a BLAS is asked for. Its threads wait actively before and after:
+# that costs milliseconds where another process holds a core, and halves the speed of the next pass.
+LARGE_PRODUCT = 40_000_000
 
 
 class Working(Protocol):
@@ -96,12 +97,16 @@ class DenseWorking:
         new = self._columns[old : self.size]
         columns: Any = geometry.design
         gather_dense(columns.columns, features, geometry.root, geometry.mean, geometry.scale, new)
-        if not gram:
-            return None
-        if features.size * self.size * geometry.n > SMALL_PRODUCT:
+        return self._products(new) if gram else None
+
+    def _products(self, new: Array) -> Array:
+        """Products of the new columns with all columns."""
+        work = len(new) * self.size * self._geometry.n
+        if work > LARGE_PRODUCT:
             return new @ self._columns[: self.size].T
-        block = np.empty((features.size, self.size))
-        row_products(new, self.design.columns, block)
+        block = np.empty((len(new), self.size))
+        edges = equal_ranges(self.size, threads_worth(work, self._geometry.n_threads))
+        in_ranges(row_products, edges, new, self.design.columns, block)
         return block
 
     def plain_residual(self, r: Array) -> Array:

@@ -1,0 +1,46 @@
+"""Compiled loops on several threads: one range of the loop each, the last one on the caller's.
+
+Results do not depend on the number of threads: every entry of a result belongs to one range.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["equal_ranges", "in_ranges", "threads_worth"]
+
+# Fewer multiplications than this take less time than handing them to a second thread.
+ENTRIES_PER_THREAD = 2_000_000
+# Ranges begin at multiples of this, so that the same columns meet in a loop always.
+COLUMNS_AT_ONCE = 4
+
+
+def threads_worth(work: int, n_threads: int) -> int:
+    """How many of the threads are worth their while for so many multiplications."""
+    return max(1, min(n_threads, work // ENTRIES_PER_THREAD))
+
+
+def equal_ranges(size: int, n_threads: int) -> NDArray[np.int64]:
+    """Edges of as many ranges of 0, ..., size as there are threads."""
+    edges = np.linspace(0, size, n_threads + 1).astype(np.int64) // COLUMNS_AT_ONCE
+    edges *= COLUMNS_AT_ONCE
+    edges[-1] = size
+    return edges
+
+
+def in_ranges(kernel: Any, edges: NDArray[np.int64], *arrays: Any) -> None:
+    """Call ``kernel(*arrays, start, stop)`` for every range, at the same time."""
+    *others, own = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
+    if not others:
+        kernel(*arrays, *own)
+        return
+    # A pool a call costs little next to a pass, and leaves nothing behind that a fork could break.
+    with ThreadPoolExecutor(len(others)) as pool:
+        jobs = [pool.submit(kernel, *arrays, *pair) for pair in others]
+        kernel(*arrays, *own)
+        for job in jobs:
+            job.result()
