@@ -191,8 +191,10 @@ class ActiveSetSolver:
     def _strengths(self, lambdas: Array) -> Array:
         """Factors of the L1 and L2 terms in working units, a row each lambda."""
         shares = [self.l1_ratio / self.geometry.response_scale, 1.0 - self.l1_ratio]
+        strengths = np.outer(np.where(np.isinf(lambdas), 0.0, lambdas), shares)
         # Any level above every gradient makes the same problem as infinity.
-        return np.where(np.isinf(lambdas)[:, None], [1e150, 0.0], np.outer(lambdas, shares))
+        strengths[np.isinf(lambdas)] = 1e150, 0.0
+        return strengths
 
     def _reaching(self) -> Index:
         """Features outside the working set whose estimated gradient reaches its threshold."""
