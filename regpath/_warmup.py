@@ -54,6 +54,7 @@ def warmup(progress: Callable[[str], Any] | None = None) -> list[str]:
             progress(name)
         _exercise(X)
         names.append(name)
+    _exercise_dependent_columns()
     return names
 
 
@@ -86,3 +87,10 @@ def _exercise(X: Any) -> None:
     penalty = ElasticNet(strong, np.zeros(5), -unlimited, unlimited, np.ones(2))
     core = ResidualCore(columns, geometry.response, np.zeros(5))
     core.solve(penalty, 1e-6, 100)
+
+
+def _exercise_dependent_columns() -> None:
+    """Columns that are combinations of others need kernels of their own, whatever their storage."""
+    rng = np.random.default_rng(2)
+    X = np.asfortranarray(np.repeat(rng.standard_normal((30, 5)), 2, axis=1))
+    lasso_path(X, rng.standard_normal(30), n_lambdas=3, penalty_factor=np.repeat([0.0, 1.0], 5))
