@@ -139,9 +139,10 @@ class ActiveSetSolver:
                 points = self._follow(ahead)
                 k += points.size
                 yield points
-            if k < lambdas.size:  # the point that the others wait for
-                yield self.solve_at(float(lambdas[k]))
-                k += 1
+                if points.size == ahead.size:
+                    continue
+            yield self.solve_at(float(lambdas[k]))  # or the point that stopped the others
+            k += 1
 
     def solve_at(self, lambda_: float) -> SolvedPoints:
         """Solve, certify and describe the point at one lambda."""
