@@ -94,14 +94,12 @@ class Csc(NamedTuple):
 
     def dots(self, features: Any, r: Any, out: Any) -> None:
         for k in range(len(features)):
-            j = features[k]
-            out[k] = sparse_dot(self.data, self.indices, self.indptr[j], self.indptr[j + 1], r)
+            out[k] = self.dot(features[k], r)
 
     def combine(self, a: float, coefs: Any, r: Any) -> None:
         for j in range(coefs.size):
             if coefs[j] != 0.0:
-                start, stop = self.indptr[j], self.indptr[j + 1]
-                sparse_axpy(a * coefs[j], self.data, self.indices, start, stop, r)
+                self.axpy(j, a * coefs[j], r)
 
     def moments(
         self, start: int, stop: int, w: Any, v: Any, mean: Any, variance: Any, product: Any

@@ -345,13 +345,12 @@ class ActiveSetSolver:
         support = support[np.argsort(self.working[support])]
         rr = core.residual_square
         value = 0.5 * rr + float(penalty_value(penalty, b, core.size))
-        unit = self._unit
         outside = self._estimate.gradient[violators]
         zeros = np.zeros(violators.size)
         violation = max(
-            worst_violation(penalty, core.gradients, b, core.size, unit[self.working]),
+            worst_violation(penalty, core.gradients, b, core.size, self._unit[self.working]),
             worst_violation(
-                self._penalty.at(violators), outside, zeros, violators.size, unit[violators]
+                self._penalty.at(violators), outside, zeros, violators.size, self._unit[violators]
             ),
         )
         return SolvedPoints(

@@ -131,9 +131,8 @@ class GramCore:
         S.G[:old, old:new] = block[:, :old].T
         S.q[old:new] = products
         S.b[old:new] = 0.0
-        S.h[old:new] = products - np.einsum(
-            "ij,j", block[:, :old], S.b[:old]
-        )  # no BLAS: see working
+        # No BLAS for so little: its threads would wait actively beside the next pass.
+        S.h[old:new] = products - np.einsum("ij,j", block[:, :old], S.b[:old])
         self.size = new
 
     def adopt(self, gram: Array, products: Array) -> None:
