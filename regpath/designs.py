@@ -9,10 +9,10 @@ method               meaning
 ``dot(j, r)``        x_j' r
 ``axpy(j, a, r)``    r += a x_j, in place
 ``dots(J, r, out)``  x_j' r for the columns j of a list J
-``combine(a, b, r)`` r += a sum_j b_j x_j, in place, over all columns that b has an entry for
-``moments(...)``     weighted means and variances of the columns from start to stop, and their
-                     products with v; w holds the weights, which sum to one, in row 0 and their
-                     square roots in row 1
+``combine(...)``     r += a sum_k b_k x_j, in place, where j is entry k of a list J
+``moments(...)``     weighted means and variances of the columns of a list J, and their products
+                     with v; w holds the weights, which sum to one, in row 0 and their square
+                     roots in row 1
 ===================  ==================================================================
 
 `Dense` and `Csc` wrap the user's X without a copy. `Centred` is the working copy of a few sparse
@@ -26,13 +26,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regpath._numba import register_methods
-from regpath.kernels.primitives import axpy, combine, dot, dot4, moments, sparse_axpy, sparse_dot
+from regpath.kernels.primitives import axpy, axpy4, dot, dot4, moments, sparse_axpy, sparse_dot
 
 __all__ = ["Centred", "Csc", "Dense", "n_bytes", "n_columns", "n_entries"]
 
 # Inlined, for a sparse column is often shorter than a call. Kernels that call these methods allow
 # contraction but no reordering.
-register_methods(inline=True, dot=2, axpy=3, dots=3, combine=3, moments=7)
+register_methods(inline=True, dot=2, axpy=3, dots=3, combine=4, moments=6)
 
 
 class Dense(NamedTuple):
@@ -61,13 +61,20 @@ class Dense(NamedTuple):
         for k in range(size - size % 4, size):
             out[k] = dot(X[features[k]], r)
 
-    def combine(self, a: float, coefs: Any, r: Any) -> None:
-        combine(a, coefs, self.columns, coefs.size, r, self.columns.shape[1])
+    def combine(self, a: float, features: Any, coefs: Any, r: Any) -> None:
+        X, size = self.columns, len(features)
+        for k in range(0, size - 3, 4):
+            scaled = a * coefs[k], a * coefs[k + 1], a * coefs[k + 2], a * coefs[k + 3]
+            x0, x1 = X[features[k]], X[features[k + 1]]
+            x2, x3 = X[features[k + 2]], X[features[k + 3]]
+            axpy4(scaled, x0, x1, x2, x3, r)
+        for k in range(size - size % 4, size):
+            axpy(a * coefs[k], X[features[k]], r)
 
     def moments(
-        self, start: int, stop: int, w: Any, v: Any, mean: Any, variance: Any, product: Any
+        self, features: Any, w: Any, v: Any, mean: Any, variance: Any, product: Any
     ) -> None:
-        moments(self.columns, start, stop, w, v, mean, variance, product)
+        moments(self.columns, features, w, v, mean, variance, product)
 
 
 class Csc(NamedTuple):
@@ -96,16 +103,16 @@ class Csc(NamedTuple):
         for k in range(len(features)):
             out[k] = self.dot(features[k], r)
 
-    def combine(self, a: float, coefs: Any, r: Any) -> None:
-        for j in range(coefs.size):
-            if coefs[j] != 0.0:
-                self.axpy(j, a * coefs[j], r)
+    def combine(self, a: float, features: Any, coefs: Any, r: Any) -> None:
+        for k in range(len(features)):
+            self.axpy(features[k], a * coefs[k], r)
 
     def moments(
-        self, start: int, stop: int, w: Any, v: Any, mean: Any, variance: Any, product: Any
+        self, features: Any, w: Any, v: Any, mean: Any, variance: Any, product: Any
     ) -> None:
         data, indices, weights, roots = self.data, self.indices, w[0], w[1]
-        for j in range(start, stop):
+        for k in range(len(features)):
+            j = features[k]
             centre = stored = spread = with_v = 0.0
             first, last = np.uint64(self.indptr[j]), np.uint64(self.indptr[j + 1])
             for e in range(first, last):
@@ -119,7 +126,7 @@ class Csc(NamedTuple):
             # The zeros that are not stored deviate from the mean as well.
             full = last - first == np.uint64(self.n_rows)
             rest = 0.0 if full else max(1.0 - stored, 0.0)
-            mean[j], variance[j], product[j] = centre, spread + rest * centre * centre, with_v
+            mean[k], variance[k], product[k] = centre, spread + rest * centre * centre, with_v
 
 
 class Centred(NamedTuple):
@@ -155,10 +162,9 @@ class Centred(NamedTuple):
         for k in range(len(features)):
             out[k] = self.dot(features[k], r)
 
-    def combine(self, a: float, coefs: Any, r: Any) -> None:
-        for j in range(coefs.size):
-            if coefs[j] != 0.0:
-                self.axpy(j, a * coefs[j], r)
+    def combine(self, a: float, features: Any, coefs: Any, r: Any) -> None:
+        for k in range(len(features)):
+            self.axpy(features[k], a * coefs[k], r)
 
 
 def n_columns(design: Dense | Csc) -> int:

@@ -96,7 +96,7 @@ def test_dot_and_axpy(kind, run, draw):
     assert_allclose(some, X.T[features] @ v[:-1], rtol=1e-12, atol=1e-11)
     coefs[2:] *= rng.random(draw.p - 2) < 0.5
     moved = v.copy()
-    run(combine_columns)(design, -2.0, coefs, moved)
+    run(combine_columns)(design, -2.0, np.arange(draw.p), coefs, moved)
     assert_allclose(moved[:-1], v[:-1] - 2.0 * (X @ coefs), rtol=1e-12, atol=1e-11)
     assert moved[-1] == v[-1]  # the shift is none of the business of columns that are not centred
 
@@ -105,7 +105,7 @@ def moments_of(run, design, weights, v):
     p = n_columns(design)
     mean, variance, product = np.empty(p), np.empty(p), np.empty(p)
     w = np.stack([weights, np.sqrt(weights)])
-    run(column_moments)(design, w, v, mean, variance, product, 0, p)
+    run(column_moments)(design, w, v, np.arange(p), mean, variance, product, 0, p)
     return mean, variance, product
 
 
@@ -184,7 +184,7 @@ def test_centred_columns(index, run, draw):
     target = rng.standard_normal(draw.n)
     target -= (c @ target) * c
     r, coefs = np.append(target, 0.0), rng.standard_normal(draw.p)
-    run(combine_columns)(design, 1.0, coefs, r)
+    run(combine_columns)(design, 1.0, np.arange(coefs.size), coefs, r)
     target += full @ coefs
     assert_allclose(r[:-1] + r[-1] * c, target, atol=1e-11)
     out = np.empty(draw.p)
@@ -202,6 +202,6 @@ def test_sizes_and_nothing_is_changed(kind, run):
     assert n_entries(design) == (X.size if isinstance(design, Dense) else np.count_nonzero(X))
     assert n_bytes(design) == sum(a.nbytes for a in arrays)
     moments_of(run, design, np.full(12, 1 / 12), rng.standard_normal(12))
-    run(combine_columns)(design, 1.0, np.ones(5), np.zeros(13))
+    run(combine_columns)(design, 1.0, np.arange(5), np.ones(5), np.zeros(13))
     for one, other in zip(arrays, before, strict=True):
         assert_array_equal(one, other)

@@ -115,7 +115,7 @@ class _Pass:
         n = self.v.size
         w = np.vstack([np.full(n, 1.0 / n), np.full(n, n**-0.5)])
         out = np.zeros((3, self.p))
-        run = lambda: column_moments(self.design, w, self.v, *out, 0, self.p)  # noqa: E731
+        run = lambda: column_moments(self.design, w, self.v, np.arange(self.p), *out, 0, self.p)  # noqa: E731
         return rate(run, self.n_bytes)
 
     def subset(self) -> float:
@@ -132,7 +132,7 @@ class _Pass:
         from regpath.kernels.passes import combine_columns
 
         coefs, out = np.full(self.p, 1e-9), np.zeros(self.v.size)
-        return rate(lambda: combine_columns(self.design, 1.0, coefs, out), self.n_bytes)
+        return rate(lambda: combine_columns(self.design, 1.0, np.arange(coefs.size), coefs, out), self.n_bytes)
 
     def bytes_of(self, features: np.ndarray) -> int:
         raise NotImplementedError

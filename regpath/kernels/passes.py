@@ -11,10 +11,22 @@ __all__ = ["column_dots", "column_moments", "combine_columns"]
 
 @kernel(FUSED)
 def column_moments(
-    design: Any, w: Any, v: Any, mean: Any, variance: Any, product: Any, start: int, stop: int
+    design: Any,
+    w: Any,
+    v: Any,
+    features: Any,
+    mean: Any,
+    variance: Any,
+    product: Any,
+    start: int,
+    stop: int,
 ) -> None:
-    """Weighted means and variances of the columns start <= j < stop, and x_j'v: X is read once."""
-    design.moments(start, stop, w, v, mean, variance, product)
+    """Weighted means and variances of the columns j in features[start:stop], and x_j'v.
+
+    X is read once.
+    """
+    some = features[start:stop]
+    design.moments(some, w, v, mean[start:stop], variance[start:stop], product[start:stop])
 
 
 @kernel(FUSED)
@@ -24,6 +36,6 @@ def column_dots(design: Any, v: Any, features: Any, out: Any, start: int, stop: 
 
 
 @kernel(FUSED)
-def combine_columns(design: Any, a: float, coefs: Any, out: Any) -> None:
-    """Add a sum_j coefs_j x_j to out, in place."""
-    design.combine(a, coefs, out)
+def combine_columns(design: Any, a: float, features: Any, coefs: Any, out: Any) -> None:
+    """Add a sum_k coefs_k x_j to out, in place, where j is entry k of the list of features."""
+    design.combine(a, features, coefs, out)

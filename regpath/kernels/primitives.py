@@ -106,17 +106,17 @@ def combine(a: float, coefs: Any, X: Any, size: int, r: Any, stop: int) -> None:
 
 @kernel(REORDERED)
 def moments(
-    X: Any, start: int, stop: int, w: Any, v: Any, mean: Any, variance: Any, product: Any
+    X: Any, features: Any, w: Any, v: Any, mean: Any, variance: Any, product: Any
 ) -> None:
-    """Weighted mean and variance of the rows of X, and their products with v.
+    """Weighted mean and variance of some rows of X, and their products with v.
 
     Blocks of entries are merged by the formulas of Chan, Golub and LeVeque (1983). ``w`` holds the
     weights, which sum to one, and their square roots.
     """
     weights, roots = w[0], w[1]
     done = 0.0
-    for j in range(start, stop):
-        mean[j] = variance[j] = product[j] = 0.0
+    for k in range(features.size):
+        mean[k] = variance[k] = product[k] = 0.0
     for first in range(0, weights.size, ROWS):
         block = weights[first : first + ROWS]
         share = 0.0
@@ -125,8 +125,8 @@ def moments(
         before, done = done, done + share
         ratio = share / done if done > 0.0 else 0.0
         block_roots, block_v = roots[first : first + ROWS], v[first : first + ROWS]
-        for j in range(start, stop):
-            x = X[j, first : first + ROWS]
+        for k in range(features.size):
+            x = X[features[k], first : first + ROWS]
             centre = with_v = spread = 0.0
             for i in range(x.size):
                 centre += x[i] * block[i]
@@ -137,7 +137,7 @@ def moments(
                 # x^2 overflows.
                 t = block_roots[i] * (x[i] - centre)
                 spread += t * t
-            delta = centre - mean[j]
-            mean[j] += delta * ratio
-            variance[j] += spread + delta * delta * before * ratio
-            product[j] += with_v
+            delta = centre - mean[k]
+            mean[k] += delta * ratio
+            variance[k] += spread + delta * delta * before * ratio
+            product[k] += with_v

@@ -158,7 +158,8 @@ def measure(
     response, response_mean, response_scale = _working_response(y, weights, root, fit_intercept)
     mean, variance, product = np.empty(p), np.empty(p), np.empty(p)
     w = np.stack([weights, root])
-    over_columns(design, n_threads, column_moments, w, root * response, mean, variance, product)
+    out = mean, variance, product
+    over_columns(design, n_threads, column_moments, w, root * response, np.arange(p), *out)
     deviation = np.sqrt(variance)
     bad = ~(np.isfinite(mean) & np.isfinite(deviation) & np.isfinite(product))
     if bad.any():

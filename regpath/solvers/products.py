@@ -97,10 +97,11 @@ def apply(geometry: Geometry, b: Array) -> Array:
     """X~ b."""
     g = geometry
     coefs = np.where(g.constant, 0.0, b / g.scale)
-    out = np.zeros(g.n + 1)
-    combine_columns(g.design, 1.0, coefs, out)
+    out = np.zeros(g.n)
+    support = np.flatnonzero(coefs)
+    combine_columns(g.design, 1.0, support, coefs[support], out)
     g.passes += 1.0
-    return (out[:-1] - float(g.mean @ coefs)) * g.root
+    return (out - float(g.mean @ coefs)) * g.root
 
 
 def _scipy(design: Csc) -> Any:

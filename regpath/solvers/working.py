@@ -50,8 +50,8 @@ class Working(Protocol):
 
 def start_residual(columns: Working, response: Array, b: Array) -> Array:
     """Residual y~ - X~_W b in the form that kernels update: with room for the shift at its end."""
-    r = np.append(response, 0.0)
-    combine_columns(columns.design, -1.0, b, r)
+    r, support = np.append(response, 0.0), np.flatnonzero(b)
+    combine_columns(columns.design, -1.0, support, b[support], r)
     return r
 
 
