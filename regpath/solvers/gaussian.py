@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from regpath.designs import Dense, n_bytes
 from regpath.kernels import quadratic
 from regpath.kernels.gap import dual_gap, penalty_value, worst_violation
-from regpath.kernels.screen import features_beyond
 from regpath.penalties import ElasticNet
-from regpath.screening import Estimate, References
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore, Outcome
+from regpath.solvers.outside import Outside
 from regpath.solvers.points import NULL, SolvedPoints
 from regpath.solvers.products import gram_of_columns
 from regpath.solvers.residual import ResidualCore
@@ -35,8 +34,6 @@ Index = NDArray[np.int64]
 
 # Share of the tolerance that the working set may use up; the rest is for the features outside.
 INNER_SHARE = 0.3
-# With more candidates than this share of the columns, a full pass is cheaper than single products.
-FULL_PASS_SHARE = 0.1
 # So many features are put into a Gram matrix at once; and so many if there are far more rows.
 AT_ONCE, SOON_WORTH_A_GRAM = 200, 1000
 # Operations of one epoch of descent an entry, weighed against those on a Gram matrix.
@@ -93,19 +90,12 @@ class ActiveSetSolver:
         self._penalty = ElasticNet(l1, l2, self.lower, self.upper, np.zeros(2))
         self._yy = float(g.response @ g.response)
         self.working = np.empty(0, np.int64)
-        self._inside = self._excluded.copy()
-        self._estimate = Estimate(g.product, 0.0, 0.0)
+        response = g.response[None]
+        self._outside = Outside(g, self._penalty, self._excluded, response, g.product)
         self._columns = working_columns(g)
         self._gram = GramCore(self._yy, g.p if self.l1_ratio < 1.0 else min(g.n, g.p))
         self.core: GramCore | ResidualCore = self._gram
-        # One number for all columns, unless some column has a mean far beyond its deviation.
-        worst = g.rounding.max(keepdims=True)
-        self._rounding = worst if worst[0] < 1e-10 else g.rounding
-        self._found = np.empty(g.p, np.int64)
         self._unit = 1.0 / g.penalty_scale
-        capacity = 12 if isinstance(g.design, Dense) else 4
-        self._references = References(g.n, g.p, capacity)
-        self._references.add(g.response, g.product)
         self._local = self._penalty.at(self.working)
         self._gram_limit = self._largest_gram()
         self._next_trial: float = math.inf if isinstance(g.design, Dense) else FIRST_TRIAL
@@ -122,8 +112,8 @@ class ActiveSetSolver:
         if self._free.size:
             self.solve_at(math.inf)
             if self.working.size < self._candidates.size:
-                self._full_pass()
-        gradient = self._estimate.gradient
+                self._outside.full_pass(self._residual()[None])
+        gradient = self._outside.estimate.gradient
         pull = np.where(gradient > 0.0, self.upper > 0.0, self.lower < 0.0)
         penalised = ~self._excluded & (self.factor > 0.0) & pull
         if not penalised.any():
@@ -147,7 +137,7 @@ class ActiveSetSolver:
     def solve_at(self, lambda_: float) -> SolvedPoints:
         """Solve, certify and describe the point at one lambda."""
         self._penalty.strength[:] = self._strengths(np.array([lambda_]))[0]
-        self._admit(self._reaching())
+        self._admit(self._outside.reaching())
         n_iter = 0
         while True:
             outcome = self._solve(self.max_iter - n_iter)
@@ -197,15 +187,6 @@ class ActiveSetSolver:
         strengths[np.isinf(lambdas)] = 1e150, 0.0
         return strengths
 
-    def _reaching(self) -> Index:
-        """Features outside the working set whose estimated gradient reaches its threshold."""
-        return self._beyond(self._estimate._replace(error=0.0, magnitude=0.0))
-
-    def _beyond(self, estimate: Estimate) -> Index:
-        """Features outside the working set whose gradient may exceed its threshold."""
-        count = features_beyond(self._penalty, *estimate, self._rounding, self._inside, self._found)
-        return self._found[:count].copy()
-
     def _admit(self, features: Index) -> None:
         """Take features into the working set."""
         if not features.size:
@@ -214,13 +195,13 @@ class ActiveSetSolver:
             if isinstance(self.geometry.design, Dense):
                 return self._take_whole_gram()
             self.why.append(f"Gram matrix of all {self._candidates.size} features at once")
-            features = np.flatnonzero(~self._inside)
+            features = np.flatnonzero(~self._outside.inside)
         size = self.working.size + features.size
         in_gram = self.core is self._gram and size <= self._gram_limit
         if self.core is self._gram and not in_gram:
             self._leave_gram(self._residual_core(), "their Gram matrix is too large")
         self.working = np.concatenate([self.working, features])
-        self._inside[features] = True
+        self._outside.inside[features] = True
         self._local = self._penalty.at(self.working)
         block = self._columns.append(features, in_gram)
         if isinstance(self.core, ResidualCore):
@@ -234,7 +215,7 @@ class ActiveSetSolver:
         coefs = np.zeros(self.geometry.p)
         coefs[self.working] = self.core.coefs
         self.working = self._candidates
-        self._inside[:] = True
+        self._outside.inside[:] = True
         self._local = self._penalty.at(self.working)
         products = self.geometry.product[self.working]
         self._gram.adopt(gram_of_columns(self.geometry, self.working), products)
@@ -287,13 +268,11 @@ class ActiveSetSolver:
     def _certify(self) -> tuple[float, Index]:
         """Relative duality gap over all features, and those outside that violate optimality."""
         if self.working.size == self._candidates.size:
-            gradient = np.zeros(self.geometry.p)
-            gradient[self.working] = self.core.gradients
-            self._estimate = Estimate(gradient, 0.0, 0.0)
+            self._outside.complete(self.working, self.core.gradients)
             violators = np.empty(0, np.int64)
         else:
-            violators = self._violators(self._residual())
-        core, outside = self.core, self._estimate.gradient[violators]
+            violators = self._outside.violators(self._residual()[None])
+        core, outside = self.core, self._outside.estimate.gradient[violators]
         gap = dual_gap(
             self._local,
             core.gradients,
@@ -305,22 +284,6 @@ class ActiveSetSolver:
         )
         return (gap + core.doubt) / NULL, violators
 
-    def _violators(self, r: Array) -> Index:
-        """Features outside the working set that violate optimality; the others provably do not."""
-        estimate = self._references.estimate(r)
-        candidates = self._beyond(estimate)
-        if candidates.size > FULL_PASS_SHARE * self.geometry.p:
-            self._full_pass(r)
-            return self._reaching()
-        exact = self.geometry.gradient_of(r, candidates)
-        estimate.gradient[candidates] = exact
-        self._estimate = estimate
-        nothing = np.zeros(candidates.size, np.bool_)
-        count = features_beyond(
-            self._penalty.at(candidates), exact, 0.0, 0.0, self._rounding[:1], nothing, self._found
-        )
-        return candidates[self._found[:count]]
-
     def _residual(self) -> Array:
         core = self.core
         r = (
@@ -329,12 +292,6 @@ class ActiveSetSolver:
             else start_residual(self._columns, self.geometry.response, core.coefs)
         )
         return self._columns.plain_residual(r)
-
-    def _full_pass(self, r: Array | None = None) -> None:
-        r = self._residual() if r is None else r
-        gradient = self.geometry.gradient(r)
-        self._references.add(r, gradient)
-        self._estimate = Estimate(gradient, 0.0, 0.0)
 
     # -- record --------------------------------------------------------------------------------
 
@@ -345,7 +302,7 @@ class ActiveSetSolver:
         support = support[np.argsort(self.working[support])]
         rr = core.residual_square
         value = 0.5 * rr + float(penalty_value(penalty, b, core.size))
-        outside = self._estimate.gradient[violators]
+        outside = self._outside.estimate.gradient[violators]
         zeros = np.zeros(violators.size)
         violation = max(
             worst_violation(penalty, core.gradients, b, core.size, self._unit[self.working]),

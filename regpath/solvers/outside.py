@@ -1,0 +1,111 @@
+"""The features outside the working set: which of them can still become non-zero."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.designs import Dense
+from regpath.kernels.screen import features_beyond
+from regpath.penalties import ElasticNet
+from regpath.screening import Estimate, References
+from regpath.solvers.geometry import Geometry
+
+__all__ = ["Outside"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# With more candidates than this share of the features, a full pass is cheaper than single products.
+FULL_PASS_SHARE = 0.1
+
+
+class Outside:
+    """What is known of the gradients of all features, and which of them are in the working set.
+
+    Several outputs have one residual each, and feature f = k p + j is column j for output k.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    penalty : ElasticNet
+        Of all features.
+    excluded : ndarray of bool
+        Features that never enter.
+    residual : ndarray of shape (K, n)
+        A first residual, whose
+    gradient : ndarray of shape (K p,)
+        gradients are known.
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        penalty: ElasticNet,
+        excluded: NDArray[np.bool_],
+        residual: Array,
+        gradient: Array,
+    ) -> None:
+        self._geometry = geometry
+        self._penalty = penalty
+        self.inside = excluded.copy()
+        self.estimate = Estimate(gradient, 0.0, 0.0)
+        # One number for all columns, unless some column has a mean far beyond its deviation.
+        worst = geometry.rounding.max(keepdims=True)
+        tiled = np.tile(geometry.rounding, len(residual))
+        self._rounding = worst if worst[0] < 1e-10 else tiled
+        self._found = np.empty(gradient.size, np.int64)
+        capacity = 12 if isinstance(geometry.design, Dense) else 4
+        self._references = References(residual.size, gradient.size, capacity)
+        self._references.add(residual.ravel(), gradient)
+
+    def reaching(self) -> Index:
+        """Features outside whose estimated gradient reaches its threshold."""
+        return self._beyond(self.estimate._replace(error=0.0, magnitude=0.0))
+
+    def violators(self, r: Array) -> Index:
+        """Features outside that violate optimality at a residual; the others provably do not.
+
+        Their gradients are exact in ``estimate`` afterwards.
+        """
+        estimate = self._references.estimate(r.ravel())
+        candidates = self._beyond(estimate)
+        if candidates.size > FULL_PASS_SHARE * self.inside.size:
+            self.full_pass(r)
+            return self.reaching()
+        exact = self.gradient_of(r, candidates)
+        estimate.gradient[candidates] = exact
+        self.estimate = estimate
+        nothing = np.zeros(candidates.size, np.bool_)
+        count = features_beyond(
+            self._penalty.at(candidates), exact, 0.0, 0.0, self._rounding[:1], nothing, self._found
+        )
+        return candidates[self._found[:count]]
+
+    def gradient_of(self, r: Array, features: Index) -> Array:
+        """Exact gradients of some features at a residual (K, n)."""
+        if len(r) == 1:
+            return self._geometry.gradient_of(r[0], features)
+        out, p = np.empty(features.size), self._geometry.p
+        output = features // p
+        for k in range(len(r)):
+            own = output == k
+            out[own] = self._geometry.gradient_of(r[k], features[own] - k * p)
+        return out
+
+    def full_pass(self, r: Array) -> None:
+        """Learn the gradients of all features at a residual (K, n)."""
+        gradient = np.concatenate([self._geometry.gradient(row) for row in r])
+        self._references.add(r.ravel(), gradient)
+        self.estimate = Estimate(gradient, 0.0, 0.0)
+
+    def complete(self, features: Index, gradients: Array) -> None:
+        """Nothing is outside: the gradients of the working set are all there is to know."""
+        gradient = np.zeros(self.inside.size)
+        gradient[features] = gradients
+        self.estimate = Estimate(gradient, 0.0, 0.0)
+
+    def _beyond(self, estimate: Estimate) -> Index:
+        """Features outside whose gradient may exceed its threshold."""
+        count = features_beyond(self._penalty, *estimate, self._rounding, self.inside, self._found)
+        return self._found[:count].copy()
