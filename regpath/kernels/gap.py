@@ -13,20 +13,21 @@ from typing import Any
 
 from regpath._numba import kernel
 
-__all__ = ["dual_gap", "penalty_value", "worst_violation"]
+__all__ = ["dual_gap", "penalty_gap", "penalty_value", "shrinkage", "worst_violation"]
 
 EPSILON = 2.0**-52
 
 
 @kernel()
-def _gap_at(
-    penalty: Any, g: Any, b: Any, size: int, outside: Any, g_outside: Any, rr: float, s: float
+def penalty_gap(
+    penalty: Any, g: Any, b: Any, size: int, outside: Any, g_outside: Any, s: float
 ) -> float:
+    """The penalty's part of the gap at the dual point s r: the sum over k above."""
     length = 0.0
     for k in range(size):
         length += abs(b[k])
     # Large coefficients that cancel leave the residual, and with it the objective, uncertain.
-    total = 0.5 * (1.0 - s) * (1.0 - s) * rr + 0.25 * EPSILON * length * length
+    total = 0.25 * EPSILON * length * length
     noise = EPSILON * (1.0 + length) if s > 0.0 else 0.0
     for k in range(size):
         t = s * g[k]
@@ -41,7 +42,15 @@ def _gap_at(
 
 
 @kernel()
-def _shrinkage(penalty: Any, g: Any, size: int) -> float:
+def _gap_at(
+    penalty: Any, g: Any, b: Any, size: int, outside: Any, g_outside: Any, rr: float, s: float
+) -> float:
+    part = penalty_gap(penalty, g, b, size, outside, g_outside, s)
+    return 0.5 * (1.0 - s) * (1.0 - s) * rr + part
+
+
+@kernel()
+def shrinkage(penalty: Any, g: Any, size: int) -> float:
     """Largest s <= 1 with s |g_k| <= threshold wherever there is a threshold."""
     shrunk = 1.0
     for k in range(size):
@@ -66,7 +75,7 @@ def dual_gap(
     rr : float
         Squared norm of the residual.
     """
-    shrunk = min(_shrinkage(penalty, g, size), _shrinkage(outside, g_outside, g_outside.size))
+    shrunk = min(shrinkage(penalty, g, size), shrinkage(outside, g_outside, g_outside.size))
     best = _gap_at(penalty, g, b, size, outside, g_outside, rr, 1.0)
     if shrunk < 1.0:
         best = min(best, _gap_at(penalty, g, b, size, outside, g_outside, rr, shrunk))

@@ -29,6 +29,7 @@ __all__ = [
     "doubt",
     "exchange",
     "follow",
+    "pose",
     "refresh",
     "residual_square",
 ]
@@ -259,6 +260,14 @@ def refresh(G: Any, q: Any, b: Any, h: Any, size: int) -> None:
     for k in range(size):
         h[k] = q[k]
     combine(-1.0, b, G, size, h, size)
+
+
+@kernel()
+def pose(G: Any, q: Any, h: Any, b: Any, size: int) -> None:
+    """q = h + G b."""
+    for k in range(size):
+        q[k] = h[k]
+    combine(1.0, b, G, size, q, size)
 
 
 @kernel(inline="numba")

@@ -151,6 +151,14 @@ class GramCore:
         self._m = 0
         self.size = p
 
+    def pose(self, b: Array, h: Array, rr: float) -> None:
+        """Start at coefficients whose gradients, and squared length of the residual, are known."""
+        S, size = self._S, self.size
+        S.b[:size] = b
+        S.h[:size] = h
+        quadratic.pose(S.G, S.q, S.h, S.b, size)
+        self._yy = rr + float((S.q[:size] + h) @ b)
+
     def start_at(self, b: Array) -> None:
         """Set the coefficients."""
         S, size = self._S, self.size

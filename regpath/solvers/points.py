@@ -40,6 +40,8 @@ class SolvedPoints(NamedTuple):
         Whether the gap is at most tol.
     exhausted : bool
         Whether max_iter was what stopped a point that was not reached.
+    intercepts : ndarray of shape (K, n_outputs)
+        That belong to the centred columns; empty where the response is centred as well.
     """
 
     indptr: Index
@@ -53,6 +55,7 @@ class SolvedPoints(NamedTuple):
     working_set: int
     reached: NDArray[np.bool_]
     exhausted: bool
+    intercepts: Array = np.empty((0, 0))
 
     @property
     def size(self) -> int:
@@ -82,4 +85,5 @@ class SolvedPoints(NamedTuple):
                 explained=self.explained[one],
                 n_iter=self.n_iter[one],
                 reached=self.reached[one],
+                intercepts=self.intercepts[one],
             )

@@ -1,0 +1,151 @@
+"""Second-order models of a loss: least squares on reweighted columns.
+
+Around a point with residual rows u_i and curvatures c_i (both without sqrt(w)), the loss of one
+output is, up to a constant,
+
+    1/2 sum_i w_i c_i (z_i - eta_i)^2,      z_i = eta_i + u_i / c_i,
+
+a gaussian problem with weights w c. Its working columns have unit length in those weights, so the
+Gram matrix, the factor, descent and the choice between them are those of the gaussian family:
+
+    x^_ij = sqrt(w_i c_i / C) (x_ij - m^_j) / d^_j,    C = sum_i w_i c_i,    |x^_j| = 1,
+
+with m^_j the mean in the new weights, which takes the intercept out of the model. A coefficient b_j
+of the column x~_j = sqrt(w) (x_j - m_j) / d_j becomes l_j b_j with l_j = sqrt(C) d^_j / d_j.
+
+The curvatures may be *stale*: gradients are those of the loss itself in any case, and a model with
+old weights costs nothing but speed of convergence.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.kernels.passes import column_moments
+from regpath.penalties import ElasticNet
+from regpath.solvers.geometry import Geometry, over_columns
+from regpath.solvers.gram import GramCore, Outcome
+from regpath.solvers.rows import Terms
+from regpath.solvers.working import Working, working_columns
+
+__all__ = ["Model", "RowModel"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# Curvatures below this share of the largest one count as this share: the model stays bounded.
+LEAST_CURVATURE = 1e-10
+# A column that varies only where there is no curvature is taken to be this long, in its own units.
+SHORTEST = 1e-7
+
+
+class Model(Protocol):
+    """What the solver asks of a model."""
+
+    size: int
+
+    def renew(self, features: Index, terms: Terms) -> None:
+        """Start afresh at the curvatures of a point, with these features."""
+
+    def extend(self, features: Index) -> None:
+        """Add features."""
+
+    def minimise(
+        self, penalty: ElasticNet, b: Array, gradient: Array, terms: Terms, target: float, budget: int
+    ) -> tuple[Array, Outcome]:
+        """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
+
+    def intercepts(self, change: Array) -> Array:
+        """How the intercepts (K,) move with a change of the coefficients."""
+
+
+class RowModel:
+    """Model of a loss with one output and independent rows.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    weights : ndarray of shape (n,)
+    fit_intercept : bool
+    """
+
+    def __init__(self, geometry: Geometry, weights: Array, *, fit_intercept: bool) -> None:
+        self._geometry = geometry
+        self._weights = weights
+        self._fit_intercept = fit_intercept
+        self.size = 0
+
+    def renew(self, features: Index, terms: Terms) -> None:
+        """Start afresh at the curvatures of a point, with these features."""
+        g, curvature = self._geometry, terms.curvature[0]
+        self._curvature = np.maximum(curvature, LEAST_CURVATURE * curvature.max())
+        weighted = self._weights * self._curvature
+        total = float(weighted.sum())
+        weighted /= total
+        self._w = np.stack([weighted, np.sqrt(weighted)])
+        self._total_root = np.sqrt(total)
+        self._reweighted = replace(
+            g, root=self._w[1], mean=np.zeros(g.p), scale=np.ones(g.p), passes=0.0
+        )
+        self._features = np.empty(0, np.int64)
+        self._lengths = np.empty(0)
+        self._columns: Working = working_columns(self._reweighted)
+        self._core = GramCore(0.0, min(g.n, g.p) + 1)
+        self.size = 0
+        self.extend(features)
+
+    def extend(self, features: Index) -> None:
+        """Add features."""
+        if not features.size:
+            return
+        g, hat = self._geometry, self._reweighted
+        mean, variance, product = np.empty((3, features.size))
+        over_columns(
+            g.design, g.n_threads, column_moments, self._w, self._w[1], features,
+            mean, variance, product,
+        )  # fmt: skip
+        length = np.sqrt(variance) if self._fit_intercept else np.hypot(np.sqrt(variance), mean)
+        length = np.maximum(length, SHORTEST * g.scale[features])
+        hat.mean[features] = mean if self._fit_intercept else 0.0
+        hat.scale[features] = length
+        self._features = np.concatenate([self._features, features])
+        self._lengths = np.concatenate(
+            [self._lengths, self._total_root * length / g.scale[features]]
+        )
+        block = self._columns.append(features, True)
+        assert block is not None
+        self._core.extend(block, np.zeros(features.size))
+        self.size = self._features.size
+
+    def minimise(
+        self, penalty: ElasticNet, b: Array, gradient: Array, terms: Terms, target: float, budget: int
+    ) -> tuple[Array, Outcome]:
+        """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
+        lengths = self._lengths
+        rr = float(terms.residual[0] @ (terms.residual[0] / self._curvature))
+        local = stretched(penalty, lengths)
+        self._core.pose(b * lengths, gradient / lengths, rr)
+        outcome = self._core.solve(local, target, budget)
+        return self._core.coefs / lengths, outcome
+
+    def intercepts(self, change: Array) -> Array:
+        """How the intercept moves with a change of the coefficients."""
+        if not self._fit_intercept:
+            return np.zeros(1)
+        g, j = self._geometry, self._features
+        shift: Any = (g.mean[j] - self._reweighted.mean[j]) / g.scale[j] @ change
+        return np.array([shift])
+
+
+def stretched(penalty: ElasticNet, lengths: Array) -> ElasticNet:
+    """The same penalty of coefficients that are multiplied by lengths."""
+    return penalty._replace(
+        l1=penalty.l1 / lengths,
+        l2=penalty.l2 / lengths**2,
+        lower=penalty.lower * lengths,
+        upper=penalty.upper * lengths,
+    )

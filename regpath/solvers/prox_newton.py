@@ -1,0 +1,304 @@
+"""The path of any smooth loss: proximal Newton steps on a working set.
+
+Every step minimises a model of second order of the loss plus the penalty, on the machinery of the
+gaussian family (`regpath.solvers.models`), and moves as far towards it as the objective falls
+enough. The weights of a model are kept while its steps contract well.
+
+Certificate: with v = s loss'(eta), 0 <= s <= 1, and g the gradient X~'r, primal minus dual value is
+
+    gap(s) = sum_i w_i [loss(eta_i) + loss*(v_i) - v_i eta_i]
+             + sum_j [phi_j(b_j) + phi_j*(s g_j) - s g_j b_j],
+
+where no summand is negative; the intercept is exact, so that sum_i w_i v_i = 0.
+
+References: Lee, Sun and Saunders (2014), Proximal Newton-type methods, SIAM J. Optim. 24; Friedman,
+Hastie and Tibshirani (2010), section 3; Ndiaye et al. (2017), Gap safe screening rules, JMLR 18.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.kernels.gap import penalty_gap, penalty_value, shrinkage, worst_violation
+from regpath.kernels.passes import combine_columns
+from regpath.penalties import ElasticNet
+from regpath.solvers.gaussian import OutOfTimeError
+from regpath.solvers.geometry import Geometry
+from regpath.solvers.models import Model
+from regpath.solvers.outside import Outside
+from regpath.solvers.points import SolvedPoints
+from regpath.solvers.rows import SmoothLoss
+
+__all__ = ["ProxNewtonSolver"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# Share of the tolerance that the working set may use up; the rest is for the features outside.
+INNER_SHARE = 0.3
+# A model is minimised to this share of the gap that the last step left.
+MODEL_SHARE = 0.03
+# A step that leaves more than this share of the gap asks for a model with new weights.
+SLOW = 0.1
+# Features with a gradient of this share of their threshold stay in a new model.
+NEAR = 0.9
+# Armijo's share of the predicted decrease, and the shortest step.
+SUFFICIENT, SHORTEST_STEP = 1e-4, 1e-10
+# Steps without a gap that is a tenth smaller, after which only rounding is left.
+MOST_PATIENCE = 25
+# Times that the target of the working set is made ten times as tight for one point.
+MOST_TIGHTENING = 4
+
+
+class ProxNewtonSolver:
+    """Warm-started solver of one problem along decreasing lambdas.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        With any response.
+    loss : SmoothLoss
+    model : Model
+    factor, lower, upper : ndarray of shape (p,)
+        Penalty factors, and limits of the working coefficients. Excluded features have factor inf.
+    l1_ratio, tol : float
+        The tolerance is relative to half the null deviance.
+    max_iter : int
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        loss: SmoothLoss,
+        model: Model,
+        factor: Array,
+        lower: Array,
+        upper: Array,
+        l1_ratio: float,
+        tol: float,
+        max_iter: int,
+    ) -> None:
+        g, K = geometry, loss.n_outputs
+        self.geometry, self.l1_ratio, self.tol, self.max_iter = g, l1_ratio, tol, max_iter
+        self.deadline = math.inf
+        self.why = ["proximal Newton steps on a working set, with a Gram matrix of kept weights"]
+        self._loss, self._model = loss, model
+        self._excluded = np.tile(g.constant | np.isinf(factor) | ((lower == 0) & (upper == 0)), K)
+        factor = np.where(self._excluded, 0.0, np.tile(factor, K))
+        self._penalised = ~self._excluded & (factor > 0.0)
+        self._free = np.flatnonzero(~self._excluded & (factor == 0.0))
+        self._unit = np.tile(1.0 / g.penalty_scale, K)
+        l1 = factor / self._unit
+        limits = np.tile(lower, K), np.tile(upper, K)
+        self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
+        self._start = loss.start()
+        self.intercepts, self._eta, self._terms = loss.centred(self._start)
+        self.null = self._terms.value or 1.0
+        self.floor = loss.floor
+        residual = self._terms.residual
+        gradient = np.concatenate([g.gradient(row) for row in residual])
+        self._top = float(np.abs(gradient).max(initial=0.0))
+        self._outside = Outside(g, self._penalty, self._excluded, residual, gradient)
+        self._working = np.empty(0, np.int64)
+        self._b = self._gradient = np.empty(0)
+        self._local = self._penalty.at(self._working)
+
+    # -- the path ------------------------------------------------------------------------------
+
+    def lambda_max(self) -> float:
+        """Smallest lambda times l1_ratio at which all penalised coefficients are zero."""
+        if self._free.size:
+            self.solve_at(math.inf)
+            if self._penalised.any():
+                self._outside.full_pass(self._terms.residual)
+        gradient, penalty = self._outside.estimate.gradient, self._penalty
+        pull = np.where(gradient > 0.0, penalty.upper > 0.0, penalty.lower < 0.0)
+        some = self._penalised & pull
+        return float(np.max(np.abs(gradient[some]) / penalty.l1[some])) if some.any() else 0.0
+
+    def path(self, lambdas: Array) -> Iterator[SolvedPoints]:
+        """Points of the path, in the order of ``lambdas``."""
+        for lambda_ in lambdas.tolist():
+            yield self.solve_at(lambda_)
+
+    def solve_at(self, lambda_: float) -> SolvedPoints:
+        """Solve, certify and describe the point at one lambda."""
+        shares = np.array([self.l1_ratio, 1.0 - self.l1_ratio])
+        # Any level above every gradient makes the same problem as infinity.
+        self._penalty.strength[:] = (1e150, 0.0) if math.isinf(lambda_) else lambda_ * shares
+        self._admit(np.union1d(self._outside.reaching(), self._absent_free()))
+        target, n_iter, tightened = INNER_SHARE * self.tol * self.null, 0, 0
+        while True:
+            n_iter += self._descend(target, self.max_iter - n_iter)
+            gap, violators = self._certify()
+            if gap <= self.tol * self.null or n_iter >= self.max_iter:
+                return self._describe(gap, n_iter, violators)
+            if not violators.size:
+                if tightened == MOST_TIGHTENING:
+                    return self._describe(gap, n_iter, violators)
+                tightened += 1
+                target *= 0.1
+            self._admit(violators)
+
+    # -- the working set -----------------------------------------------------------------------
+
+    def _absent_free(self) -> Index:
+        return self._free[~self._outside.inside[self._free]]
+
+    def _admit(self, features: Index) -> None:
+        """Take features into the working set."""
+        if not features.size:
+            return
+        self._working = np.concatenate([self._working, features])
+        self._outside.inside[features] = True
+        self._b = np.concatenate([self._b, np.zeros(features.size)])
+        exact = self._outside.gradient_of(self._terms.residual, features)
+        self._gradient = np.concatenate([self._gradient, exact])
+        self._local = self._penalty.at(self._working)
+        if self._model.size:
+            self._model.extend(features)
+
+    def _renew(self) -> None:
+        """A model at the present weights, of the features that are, or nearly are, active."""
+        near = np.abs(self._gradient) >= NEAR * self._local.threshold(slice(None))
+        kept = near | (self._b != 0.0)
+        left = self._working[~kept]
+        self._outside.inside[left] = False
+        self._working = self._working[kept]
+        self._b, self._gradient = self._b[kept], self._gradient[kept]
+        self._local = self._penalty.at(self._working)
+        self._model.renew(self._working, self._terms)
+
+    # -- solve ---------------------------------------------------------------------------------
+
+    def _descend(self, target: float, budget: int) -> int:
+        """Steps on the working set to a gap of ``target``; returns how many."""
+        done, patience, gap = 0, 0, self._gap()
+        best, fresh = gap, False
+        while gap > target and done < budget and patience < MOST_PATIENCE:
+            if time.monotonic() > self.deadline:
+                raise OutOfTimeError
+            if not self._model.size:
+                self._renew()
+                fresh = True
+            moved = self._step(MODEL_SHARE * gap)
+            done += 1
+            if not moved and fresh:
+                break
+            last, gap = gap, self._gap()
+            patience = 0 if gap < 0.9 * best else patience + 1
+            best = min(best, gap)
+            fresh = False
+            if gap > target and (not moved or gap > SLOW * last):
+                self._renew()
+                fresh = True
+        return done
+
+    def _step(self, target: float) -> bool:
+        """One step towards the minimum of the model; returns whether the objective fell."""
+        b, new, local = self._b, np.empty(0), self._local
+        new, _ = self._model.minimise(local, b, self._gradient, self._terms, target, self.max_iter)
+        change = new - b
+        if not change.any():
+            return False
+        value, size = self._terms.value, b.size
+        old_penalty = float(penalty_value(local, b, size))
+        slope = float(penalty_value(local, new, size)) - old_penalty - self._gradient @ change
+        eta = self._predictor(new)
+        intercepts = self.intercepts + self._model.intercepts(change)
+        direction = eta + intercepts[:, None] - self._eta
+        noise, t = 1e-15 * (value + old_penalty + self.null), 1.0
+        while t > SHORTEST_STEP:
+            proposed = new if t == 1.0 else b + t * change
+            shift, eta, terms = self._loss.centred(self._eta + t * direction)
+            penalty = float(penalty_value(local, proposed, size))
+            if terms.value + penalty <= value + old_penalty + SUFFICIENT * t * slope + noise:
+                break
+            t *= 0.5
+        else:
+            return False
+        self.intercepts = (1.0 - t) * self.intercepts + t * intercepts + shift
+        self._b, self._eta, self._terms = proposed, eta, terms
+        self._gradient = self._outside.gradient_of(terms.residual, self._working)
+        return True
+
+    def _predictor(self, b: Array) -> Array:
+        """Linear predictor (K, n) of coefficients of the working set, without intercepts."""
+        g, eta = self.geometry, self._start.copy()
+        support = np.flatnonzero(b)
+        output, feature = np.divmod(self._working[support], g.p)
+        coefs = b[support] / g.scale[feature]
+        for k in range(len(eta)):
+            own = output == k
+            j, c = feature[own], coefs[own]
+            combine_columns(g.design, 1.0, j, c, eta[k])
+            eta[k] -= float(g.mean[j] @ c)
+        g.passes += support.size / g.p
+        return eta
+
+    # -- certify -------------------------------------------------------------------------------
+
+    def _gap(self) -> float:
+        """Gap on the working set, its loss part to second order."""
+        b, g, local = self._b, self._gradient, self._local
+        s = min(1.0, float(shrinkage(local, g, b.size)))
+        part = float(penalty_gap(local, g, b, b.size, local, g[:0], s))
+        if s < 1.0:
+            curvature = np.maximum(self._terms.curvature, 1e-300)
+            rows = np.where(self._terms.residual != 0.0, self._terms.residual**2 / curvature, 0.0)
+            part += min(0.5 * (1.0 - s) ** 2 * float(rows.sum()), (1.0 - s) * self._terms.value)
+            unshrunk = float(penalty_gap(local, g, b, b.size, local, g[:0], 1.0))
+            part = min(part, unshrunk)
+        return part
+
+    def _certify(self) -> tuple[float, Index]:
+        """Duality gap over all features, and those outside that violate optimality."""
+        if self._working.size == self._excluded.size - np.count_nonzero(self._excluded):
+            self._outside.complete(self._working, self._gradient)
+            violators = np.empty(0, np.int64)
+        else:
+            violators = self._outside.violators(self._terms.residual)
+        b, g, local = self._b, self._gradient, self._local
+        others, outside = self._penalty.at(violators), self._outside.estimate.gradient[violators]
+        shrunk = min(
+            float(shrinkage(local, g, b.size)), float(shrinkage(others, outside, outside.size))
+        )
+        gaps = [
+            float(penalty_gap(local, g, b, b.size, others, outside, s))
+            + self._loss.gap(self._eta, self._terms, s)
+            for s in {1.0, shrunk, 0.0}
+        ]
+        return min(gaps), violators
+
+    # -- record --------------------------------------------------------------------------------
+
+    def _describe(self, gap: float, n_iter: int, violators: Index) -> SolvedPoints:
+        b, local = self._b, self._local
+        support = np.flatnonzero(b)
+        support = support[np.argsort(self._working[support])]
+        value = self._terms.value + float(penalty_value(local, b, b.size))
+        outside, zeros = self._outside.estimate.gradient[violators], np.zeros(violators.size)
+        others = self._penalty.at(violators)
+        violation = max(
+            float(worst_violation(local, self._gradient, b, b.size, self._unit[self._working])),
+            float(worst_violation(others, outside, zeros, zeros.size, self._unit[violators])),
+        )
+        return SolvedPoints(
+            indptr=np.array([0, support.size]),
+            features=self._working[support],
+            coefs=b[support],
+            objective=np.array([value / self.null]),
+            gap=np.array([gap / self.null]),
+            violation=np.array([violation]),
+            explained=np.array([1.0 - self._terms.value / self.null]),
+            n_iter=np.array([n_iter]),
+            working_set=b.size,
+            reached=np.array([gap <= self.tol * self.null]),
+            exhausted=n_iter >= self.max_iter,
+            intercepts=self.intercepts[None].copy(),
+        )
