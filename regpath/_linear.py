@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array, issparse
 
-__all__ = ["interpolation", "inverse_link", "linear_predictor", "new_offset", "numbers"]
+__all__ = ["interpolation", "linear_predictor", "numbers"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -205,33 +205,3 @@ def shorten(names: Sequence[str], limit: int = 5) -> str:
     """
     shown = ", ".join(repr(name) for name in names[:limit])
     return f"{shown} and {len(names) - limit} more" if len(names) > limit else shown
-
-
-def new_offset(offset: npt.ArrayLike, n: int) -> FloatArray:
-    """Check the offset of new rows: ndarray of shape (n,), finite."""
-    values = np.asarray(offset, dtype=np.float64)
-    if values.shape != (n,):
-        raise ValueError(f"Path.predict(offset=...): shape {values.shape}, it must be ({n},).")
-    if not np.isfinite(values).all():
-        raise ValueError("Path.predict(offset=...): all values must be finite.")
-    return values
-
-
-def _identity(eta: FloatArray) -> FloatArray:
-    return eta
-
-
-_INVERSE_LINKS: dict[str, Callable[[FloatArray], FloatArray]] = {"gaussian": _identity}
-
-
-def inverse_link(family: str, type: str) -> Callable[[FloatArray], FloatArray]:
-    """Choose what turns linear predictors into the prediction that is asked for."""
-    if type not in ("response", "link", "class"):
-        raise ValueError(
-            f"Path.predict(type={type!r}): type must be 'response', 'link' or 'class'."
-        )
-    if type == "class":
-        raise ValueError(
-            f"Path.predict(type='class'): the {family} family has no classes; use type='response'."
-        )
-    return _identity if type == "link" else _INVERSE_LINKS[family]

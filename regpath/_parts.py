@@ -16,10 +16,13 @@ __all__ = [
     "Point",
     "Settings",
     "Status",
+    "check_classes",
     "check_shapes",
     "frozen",
     "frozen_matrix",
     "labels",
+    "number",
+    "plain_labels",
     "store_coefs",
 ]
 
@@ -40,7 +43,7 @@ PER_LAMBDA: dict[str, type] = {
     "working_set_sizes": np.int64,
     "seconds": np.float64,
 }
-"""The fields of a path with one number per lambda, and their types."""
+"""The fields of a path with one number per lambda (intercepts: per output too), and their types."""
 
 
 class Status(enum.Enum):
@@ -58,6 +61,11 @@ class Status(enum.Enum):
     """
 
     CONVERGED = "converged"
+    KKT_BOUND = "converged; the loss has no conjugate, so its gap is bounded through convexity"
+    SEPARATED = (
+        "converged; the classes are separated: the deviance is 0 up to tol, and without a penalty "
+        "the coefficients would grow without bound"
+    )
     MAX_ITER = "max_iter was used up before the dual gap reached tol"
     ROUNDING = "floating point allows no further progress; the dual gap is above tol"
     TIME_BUDGET = "converged; the path ends here because time_budget was used up"
@@ -76,7 +84,8 @@ class Status(enum.Enum):
 class Settings:
     """The problem that was solved, as the user stated it; None means not given.
 
-    Kept so that a path can be certified and refitted without repeating the options.
+    Kept so that a path can be certified and refitted without repeating the options. For K
+    responses the offset has the shape (n, K).
     """
 
     fit_intercept: bool = True
@@ -97,7 +106,7 @@ class Settings:
     def __repr__(self) -> str:
         given = ((f.name, getattr(self, f.name)) for f in fields(self))
         shown = (
-            f"{name}=<{value.shape[0]} values>"
+            f"{name}=<{' x '.join(map(str, value.shape))} values>"
             if isinstance(value, np.ndarray) and value.ndim
             else f"{name}={value!r}"
             for name, value in given
@@ -118,10 +127,11 @@ class Point:
     index : int
         Position in ``path.lambdas``.
     lambda_ : float
-    intercept : float
-    coef : ndarray of shape (p,)
+    intercept : float, or ndarray of shape (K,) for K outputs
+    coef : ndarray of shape (p,), or (K, p) for K outputs
         On the original scale of the columns.
     n_nonzero : int
+        Number of features that are not zero, for any output.
     dev_ratio : float
         Share of the null deviance that is explained.
     feature_names : tuple of str or None
@@ -129,17 +139,20 @@ class Point:
 
     index: int
     lambda_: float
-    intercept: float
+    intercept: float | FloatArray
     coef: FloatArray
     n_nonzero: int
     dev_ratio: float
     feature_names: tuple[str, ...] | None
 
     @property
-    def selected(self) -> dict[str, float]:
-        """The non-zero coefficients by name, in the order of the columns."""
-        names = labels(self.feature_names, self.coef.size)
-        return {names[j]: float(self.coef[j]) for j in np.flatnonzero(self.coef).tolist()}
+    def selected(self) -> dict[str, Any]:
+        """The non-zero coefficients by name, in the order of the columns; K outputs: K values."""
+        names = labels(self.feature_names, self.coef.shape[-1])
+        if self.coef.ndim == 1:
+            return {names[j]: float(self.coef[j]) for j in np.flatnonzero(self.coef).tolist()}
+        used = np.flatnonzero(self.coef.any(axis=0)).tolist()
+        return {names[j]: self.coef[:, j] for j in used}
 
     def __index__(self) -> int:
         return self.index
@@ -220,23 +233,62 @@ def frozen_matrix(matrix: Any) -> Any:
     return csc_array(parts, shape=matrix.shape)
 
 
+def number(lambda_: Any) -> npt.ArrayLike:
+    """Let a `Point` stand for its lambda."""
+    return float(lambda_) if isinstance(lambda_, Point) else lambda_
+
+
+def plain_labels(values: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Labels as a read-only copy; text among objects becomes NumPy's text, which files can hold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> plain_labels(np.array(["no", "yes"], dtype=object))
+    array(['no', 'yes'], dtype='<U3')
+    >>> plain_labels([1, 2])
+    array([1, 2])
+    """
+    array = np.array(values)
+    if array.dtype.kind == "T" or (
+        array.dtype.kind == "O" and all(isinstance(value, str) for value in array.flat)
+    ):
+        array = array.astype(str)
+    array.flags.writeable = False
+    return array
+
+
 def check_shapes(
     coefs: Any,
     shapes: dict[str, tuple[int, ...]],
     n_statuses: int,
     feature_names: tuple[str, ...] | None,
+    n_outputs: int | None = None,
 ) -> None:
     """Refuse parts of a path that do not fit together."""
     n_lambdas = shapes["lambdas"][0] if len(shapes["lambdas"]) == 1 else -1
-    if coefs.ndim != 2 or coefs.shape[1] != n_lambdas:
+    if n_outputs is not None and n_outputs < 1:
+        raise ValueError(f"Path: n_outputs is {n_outputs}; it must be None or at least 1.")
+    rows = "p" if n_outputs is None else f"{n_outputs} * p"
+    if coefs.ndim != 2 or coefs.shape[1] != n_lambdas or coefs.shape[0] % (n_outputs or 1):
         raise ValueError(
             f"Path: coef_storage has shape {coefs.shape} and lambdas {shapes['lambdas']}; "
-            "they must be (p, L) and (L,)."
+            f"they must be ({rows}, L) and (L,)."
         )
     for name, shape in shapes.items():
-        if shape != (n_lambdas,):
-            raise ValueError(f"Path: {name} has shape {shape}; it must be ({n_lambdas},).")
+        outputs = (n_outputs,) if name == "intercepts" and n_outputs is not None else ()
+        wanted = (*outputs, n_lambdas)
+        if shape != wanted:
+            raise ValueError(f"Path: {name} has shape {shape}; it must be {wanted}.")
     if n_statuses != n_lambdas:
         raise ValueError(f"Path: {n_statuses} statuses for {n_lambdas} lambdas.")
-    if feature_names is not None and len(feature_names) != coefs.shape[0]:
-        raise ValueError(f"Path: {len(feature_names)} feature names for {coefs.shape[0]} features.")
+    p = coefs.shape[0] // (n_outputs or 1)
+    if feature_names is not None and len(feature_names) != p:
+        raise ValueError(f"Path: {len(feature_names)} feature names for {p} features.")
+
+
+def check_classes(classes: npt.NDArray[Any] | None, n_outputs: int | None) -> None:
+    """Refuse classes that do not fit: two for one output, otherwise one per output."""
+    n_classes = 2 if n_outputs is None else n_outputs
+    if classes is not None and classes.shape != (n_classes,):
+        raise ValueError(f"Path: classes has shape {classes.shape}; it must be ({n_classes},).")

@@ -13,15 +13,22 @@ import numpy.typing as npt
 from scipy.sparse import csc_array
 
 from regpath._parts import PER_LAMBDA, Settings, Status
+from regpath._predict import FAMILIES
 from regpath.result import File, Path
 
 __all__ = ["SCHEMA", "load", "save"]
 
-SCHEMA = 1
-"""Version of the layout. Raise it when an older regpath could no longer read a new file."""
+SCHEMA = 2
+"""Version of the layout. Raise it when an older regpath could no longer read a new file.
+
+2 came with families: the options of the family, classes, several outputs. What has none of this is
+still written as 1, which every regpath reads.
+"""
 
 _SETTINGS_FLAGS = ("fit_intercept", "standardize")
 _SETTINGS_ARRAYS = ("penalty_factor", "lower", "upper", "sample_weight", "offset")
+_LABELS = "biufUSmM"
+"""Kinds of dtype that labels may have in a file."""
 
 
 def save(path: Path, file: File) -> None:
@@ -29,9 +36,11 @@ def save(path: Path, file: File) -> None:
     settings = path.settings
     metadata = {
         "format": "regpath.Path",
-        "schema": SCHEMA,
+        "schema": 1 if path.family == "gaussian" else SCHEMA,
         "version": _package_version(),
         "family": path.family,
+        "family_options": _plain_options(path.family_options),
+        "n_outputs": path.n_outputs,
         "l1_ratio": path.l1_ratio,
         "null_deviance": path.null_deviance,
         "statuses": [status.name for status in path.statuses],
@@ -51,6 +60,8 @@ def save(path: Path, file: File) -> None:
     for name in _SETTINGS_ARRAYS:
         if getattr(settings, name) is not None:
             arrays[name] = getattr(settings, name)
+    labels = {"classes": path.classes, "strata": path.family_options.get("strata")}
+    arrays |= {name: _savable(name, value) for name, value in labels.items() if value is not None}
     arrays["metadata"] = np.frombuffer(text, dtype=np.uint8)
     with _opened(file, "wb") as stream:
         np.savez_compressed(stream, **arrays)
@@ -94,26 +105,62 @@ def _decode(arrays: dict[str, npt.NDArray[Any]]) -> Path:
     metadata = json.loads(arrays["metadata"].astype(np.uint8).tobytes())
     if not isinstance(metadata, dict) or metadata.get("format") != "regpath.Path":
         raise _NotAPathError("this npz archive is not a saved path.")
-    if metadata.get("schema") != SCHEMA:
+    if metadata.get("schema") not in range(1, SCHEMA + 1):
         raise _NotAPathError(
             f"the file has format {metadata.get('schema')!r}, this version of regpath reads "
-            f"{SCHEMA}; it was written by regpath {metadata.get('version')}."
+            f"up to {SCHEMA}; it was written by regpath {metadata.get('version')}."
         )
     numbers = {name: _numeric(arrays, name) for name in PER_LAMBDA}
     if not np.all(np.diff(numbers["lambdas"]) <= 0.0):
         raise _NotAPathError("its lambdas are not decreasing.")
-    names = metadata["feature_names"]
+    names, n_outputs = metadata["feature_names"], metadata.get("n_outputs")
+    family = _text(metadata["family"])
+    if family not in FAMILIES:
+        raise _NotAPathError(f"its family {family!r} is not known to this version of regpath.")
     return Path(
         **numbers,
         coef_storage=_coefs(arrays),
         null_deviance=float(metadata["null_deviance"]),
         statuses=tuple(Status[name] for name in metadata["statuses"]),
         feature_names=None if names is None else tuple(_text(name) for name in names),
-        family=_text(metadata["family"]),
+        family=family,
+        family_options=_options(metadata, arrays),
+        classes=_labels(arrays, "classes") if "classes" in arrays else None,
+        n_outputs=None if n_outputs is None else int(n_outputs),
         l1_ratio=float(metadata["l1_ratio"]),
         settings=_settings(metadata, arrays),
         info=dict(metadata["info"]),
     )
+
+
+def _plain_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The options of a family for JSON: strata are stored beside, a loss is code and only named."""
+    plain = {name: value for name, value in options.items() if name not in ("strata", "function")}
+    if options.get("function") is not None:
+        plain["function_repr"] = repr(options["function"])
+    return plain | {name: None for name in ("strata", "function") if name in options}
+
+
+def _options(metadata: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> dict[str, Any]:
+    options = dict(metadata.get("family_options", {}))  # files of format 1 have none
+    if not all(isinstance(value, str | int | float | None) for value in options.values()):
+        raise _NotAPathError("its options of the family are malformed.")
+    return options | ({"strata": _labels(arrays, "strata")} if "strata" in arrays else {})
+
+
+def _savable(name: str, labels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if labels.dtype.kind not in _LABELS:
+        raise TypeError(
+            f"Path.save: {name} have dtype {labels.dtype}, which cannot be stored without pickle; "
+            "use numbers, booleans or text."
+        )
+    return labels
+
+
+def _labels(arrays: dict[str, npt.NDArray[Any]], name: str) -> npt.NDArray[Any]:
+    if arrays[name].dtype.kind not in _LABELS or arrays[name].ndim != 1:
+        raise _NotAPathError(f"its array {name!r} is no list of labels.")
+    return arrays[name]
 
 
 def _settings(metadata: dict[str, Any], arrays: dict[str, npt.NDArray[Any]]) -> Settings:

@@ -2,51 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csc_array
 
-from regpath._linear import interpolation, inverse_link, linear_predictor, new_offset
-from regpath._parts import (
-    PER_LAMBDA,
-    Point,
-    Settings,
-    Status,
-    check_shapes,
-    frozen,
-    frozen_matrix,
-    labels,
-    store_coefs,
-)
+from regpath import _predict
+from regpath._fields import Fields, FloatArray
+from regpath._linear import interpolation
+from regpath._parts import Point, Settings, Status, frozen, number, store_coefs
+from regpath._predict import PredictionType
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from regpath.diagnostics import Certificate
+    from regpath.families import Family
+    from regpath.survival import Baseline
 
 __all__ = ["Path", "Point", "Settings", "Status", "store_coefs"]
 
-FloatArray: TypeAlias = npt.NDArray[np.float64]
-IntArray: TypeAlias = npt.NDArray[np.int64]
 File: TypeAlias = str | PathLike[str] | IO[bytes]
-PredictionType: TypeAlias = Literal["response", "link", "class"]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Path:
+class Path(Fields):
     """A regularization path with a certificate for every point.
 
     Attributes
     ----------
     lambdas : ndarray of shape (L,), decreasing
-    coef_storage : ndarray or csc_array of shape (p, L)
+    coef_storage : ndarray or csc_array of shape (p, L), or (K * p, L) for K outputs
         The coefficients as they are kept; read `coefs` or `coefs_sparse` instead.
-    intercepts : ndarray of shape (L,)
+    intercepts : ndarray of shape (L,), or (K, L) for K outputs
     dev_ratio : ndarray of shape (L,)
         Share of the null deviance that is explained, in [0, 1].
     null_deviance : float
@@ -67,6 +57,13 @@ class Path:
     feature_names : tuple of str or None
         Known if X was a data frame.
     family : str
+        Its name; `family_instance` is the family itself.
+    family_options : dict
+        The options of the family, for example ``{"link": "probit"}``.
+    classes : ndarray or None
+        Labels of the two classes (binomial) or of the K classes (multinomial).
+    n_outputs : int or None
+        K for families with K linear predictors (multinomial, multigaussian). None: one response.
     l1_ratio : float
     settings : Settings
         The problem that was solved.
@@ -84,68 +81,21 @@ class Path:
     (0, 8)
     """
 
-    lambdas: FloatArray
-    coef_storage: Any  # ndarray or csc_array: scipy has no types
-    intercepts: FloatArray
-    dev_ratio: FloatArray
-    null_deviance: float
-    objectives: FloatArray
-    dual_gaps: FloatArray
-    kkt_violations: FloatArray
-    n_iters: IntArray
-    passes: FloatArray
-    working_set_sizes: IntArray
-    seconds: FloatArray
-    statuses: tuple[Status, ...]
-    feature_names: tuple[str, ...] | None = None
-    family: str = "gaussian"
-    l1_ratio: float = 1.0
-    settings: Settings = field(default_factory=Settings)
-    info: dict[str, Any] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for name, dtype in PER_LAMBDA.items():
-            value = frozen(np.asarray(getattr(self, name), dtype=dtype))
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "coef_storage", frozen_matrix(self.coef_storage))
-        shapes = {name: getattr(self, name).shape for name in PER_LAMBDA}
-        check_shapes(self.coef_storage, shapes, len(self.statuses), self.feature_names)
-
     @property
-    def feature_labels(self) -> Sequence[str]:
-        """Names of the features; x0, x1, ... if none are known."""
-        return labels(self.feature_names, self.n_features)
+    def family_instance(self) -> Family:
+        """The family with its options, from `regpath.families`."""
+        from regpath import families
 
-    @property
-    def n_features(self) -> int:
-        """Number of columns of X."""
-        return int(self.coef_storage.shape[0])
-
-    @property
-    def coefs(self) -> FloatArray:
-        """Coefficients on the original scale of the columns, ndarray of shape (p, L)."""
-        if isinstance(self.coef_storage, np.ndarray):
-            return self.coef_storage
-        coefs: FloatArray = frozen(self.coef_storage.toarray(order="F"))
-        return coefs
-
-    @property
-    def coefs_sparse(self) -> csc_array:
-        """Coefficients on the original scale of the columns, csc_array of shape (p, L)."""
-        if isinstance(self.coef_storage, np.ndarray):
-            return csc_array(self.coef_storage)
-        # A new object around the same arrays: assigning to an entry of it leaves the path alone.
-        stored = self.coef_storage
-        return csc_array((stored.data, stored.indices, stored.indptr), shape=stored.shape)
-
-    @property
-    def n_nonzero(self) -> IntArray:
-        """Number of non-zero coefficients at every lambda, the intercept not counted."""
-        if isinstance(self.coef_storage, np.ndarray):
-            return np.asarray(np.count_nonzero(self.coef_storage, axis=0), dtype=np.int64)
-        stored = self.coef_storage
-        before = np.concatenate([[0], np.cumsum(stored.data != 0.0)])
-        return np.asarray(np.diff(before[stored.indptr]), dtype=np.int64)
+        if self.family != "custom":
+            return families.resolve("Path", self.family, **self.family_options)
+        function = self.family_options.get("function")
+        if function is None:
+            known = self.family_options.get("function_repr", "a loss of the user's own")
+            raise ValueError(
+                f"Path: the path was fitted with {known}, which is code and not kept in files; put "
+                "it back with dataclasses.replace(path, family_options={'function': loss})."
+            )
+        return families.resolve("Path", families.Custom(function))
 
     def coef_at(
         self, lambda_: npt.ArrayLike, *, exact: bool = False, X: Any = None, y: Any = None
@@ -165,6 +115,7 @@ class Path:
         Returns
         -------
         coef : ndarray of shape (p,), or (p, k) if `lambda_` is an array
+            For K outputs (K, p), or (K, p, k).
 
         Raises
         ------
@@ -187,8 +138,8 @@ class Path:
             return self._refit("coef_at", lambda_, X, y).coef_at(lambda_)
         weights = interpolation(self.lambdas, lambda_, "Path.coef_at")
         coefs = self.coef_storage @ weights
-        coefs = coefs if isinstance(coefs, np.ndarray) else coefs.toarray()
-        return coefs[:, 0] if np.ndim(_number(lambda_)) == 0 else coefs
+        coefs = self._by_output(coefs if isinstance(coefs, np.ndarray) else coefs.toarray())
+        return coefs[..., 0] if np.ndim(number(lambda_)) == 0 else coefs
 
     def intercept_at(
         self, lambda_: npt.ArrayLike, *, exact: bool = False, X: Any = None, y: Any = None
@@ -198,18 +149,21 @@ class Path:
         Returns
         -------
         intercept : float, or ndarray of shape (k,) if `lambda_` is an array
+            For K outputs an ndarray of shape (K,), or (K, k).
         """
         if exact:
             return self._refit("intercept_at", lambda_, X, y).intercept_at(lambda_)
         intercepts = self.intercepts @ interpolation(self.lambdas, lambda_, "Path.intercept_at")
-        return float(intercepts[0]) if np.ndim(_number(lambda_)) == 0 else intercepts
+        if np.ndim(number(lambda_)):
+            return intercepts
+        return float(intercepts[0]) if self.n_outputs is None else intercepts[:, 0]
 
     def at_df(self, k: int) -> Point:
         """Pick the least penalised model that has at most `k` non-zero coefficients.
 
         Along a path the number of non-zero coefficients mostly, but not always, grows. Among all
         points with at most `k` of them this is the one with the smallest lambda, hence the one
-        that fits best.
+        that fits best. For K outputs a feature counts once.
 
         Parameters
         ----------
@@ -249,7 +203,7 @@ class Path:
         return Point(
             index=index,
             lambda_=lambda_,
-            intercept=float(self.intercepts[index]),
+            intercept=self.intercept_at(lambda_),
             coef=frozen(self.coef_at(lambda_)),
             n_nonzero=int(self.n_nonzero[index]),
             dev_ratio=float(self.dev_ratio[index]),
@@ -264,7 +218,7 @@ class Path:
             )
         from regpath.path import refit
 
-        return refit(self, X, y, np.unique(np.asarray(_number(lambda_), dtype=np.float64))[::-1])
+        return refit(self, X, y, np.unique(np.asarray(number(lambda_), dtype=np.float64))[::-1])
 
     def predict(
         self,
@@ -272,7 +226,7 @@ class Path:
         lambda_: npt.ArrayLike | None = None,
         type: PredictionType = "response",
         offset: npt.ArrayLike | None = None,
-    ) -> FloatArray:
+    ) -> npt.NDArray[Any]:
         """Predict for new rows, at one lambda or along the whole path.
 
         Parameters
@@ -283,14 +237,18 @@ class Path:
         lambda_ : float or array of shape (k,), optional
             Interpolated linearly as in `coef_at`. Default: every lambda of the path.
         type : {"response", "link", "class"}, default "response"
-            The mean of the response, the linear predictor, or the most probable class
-            (classification families only).
-        offset : array of shape (n,), optional
+            ``"link"``: the linear predictor eta. ``"response"``: the mean of the response, which is
+            eta itself (gaussian, huber, multigaussian), exp(eta) (poisson, gamma, tweedie), the
+            probability of ``classes[1]`` (binomial) or of every class (multinomial); for cox the
+            relative risk exp(eta); for a loss of your own eta, for its mean is not known.
+            ``"class"``: the label of the most probable class (binomial, multinomial).
+        offset : array of shape (n,), or (n, K) for K outputs, optional
             Added to the linear predictor. Required if the path was fitted with an offset.
 
         Returns
         -------
         prediction : ndarray of shape (n,) for one lambda, (n, k) for several, (n, L) for all
+            For K outputs (n, K), (n, K, k) or (n, K, L), except for ``type="class"``.
 
         Raises
         ------
@@ -307,20 +265,13 @@ class Path:
         >>> path.predict(X).shape, path.predict(X, 0.1).shape, path.predict(X, [0.1, 0.2]).shape
         ((97, 100), (97,), (97, 2))
         """
-        mean = inverse_link(self.family, type)
-        at = self.lambdas if lambda_ is None else _number(lambda_)
-        weights = interpolation(self.lambdas, at, "Path.predict")
-        eta = linear_predictor(X, self.coefs_sparse @ weights, self.feature_names)
-        eta += self.intercepts @ weights
-        if offset is not None:
-            eta += new_offset(offset, len(eta))[:, None]
-        elif self.settings.offset is not None:
-            raise ValueError(
-                "Path.predict: the path was fitted with an offset; pass offset= for the new rows "
-                "(np.zeros(n) for none)."
-            )
-        prediction = mean(eta)
-        return prediction[:, 0] if np.ndim(at) == 0 else prediction
+        return _predict.predict(self, X, lambda_, type, offset)
+
+    def baseline(self, X: Any, y: Any, lambda_: Any) -> Baseline | dict[Any, Baseline]:
+        """Estimate the baseline hazard of a cox path; see `regpath.survival.baseline`."""
+        from regpath.survival import baseline
+
+        return baseline(self, X, y, lambda_)
 
     def certify(self, X: Any, y: Any) -> Certificate:
         """Recompute objectives, dual gaps and KKT violations from the data of the fit.
@@ -335,9 +286,9 @@ class Path:
     def plot(
         self,
         x: Literal["lambda", "l1_norm", "dev_ratio"] = "lambda",
-        ax: Axes | None = None,
+        ax: Axes | Any = None,
         n_labels: int = 8,
-    ) -> Axes:
+    ) -> Axes | Any:
         """Draw the coefficients along the path; see `regpath.plot.plot_path`."""
         from regpath.plot import plot_path
 
@@ -382,7 +333,7 @@ class Path:
         what : {"path", "coefs"}, default "path"
             ``"path"``: one row per lambda with its df, dev_ratio, objective, dual_gap,
             kkt_violation, n_iter, seconds and status. ``"coefs"``: one row for the intercept and
-            one per feature, one column per lambda.
+            one per feature (for each of K outputs), one column per lambda.
         backend : {"pandas", "polars", "pyarrow"}, optional
             Default: pandas if it is installed, otherwise polars.
 
@@ -442,8 +393,3 @@ class Path:
         from regpath._storage import load
 
         return load(file)
-
-
-def _number(lambda_: Any) -> npt.ArrayLike:
-    """Let a `Point` stand for its lambda."""
-    return float(lambda_) if isinstance(lambda_, Point) else lambda_

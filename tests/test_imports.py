@@ -14,17 +14,19 @@ ROOT = Path(regpath.__file__).parent
 # A module may import from its own line and from the lines above it.
 LAYERS = """
 _numba _extras _linear _parts
+_fields
+_predict
 result kernels
 _storage _table _tables
 designs losses penalties
-screening families grid _inputs
+screening families grid _inputs _responses
 validation
 solvers
 record
 path
 _warmup
 _stated_problem
-selection diagnostics plot
+selection diagnostics plot survival
 datasets sklearn glmnet regpath
 benchmark
 _commands

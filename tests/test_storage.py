@@ -161,7 +161,7 @@ HOSTILE = {
     "json list": lambda: raw(b"[1, 2]"),
     "deep json": lambda: raw(b"[" * 200_000),
     "not utf-8": lambda: raw(b"\xff\xfe\x00"),
-    "later schema": lambda: with_metadata(schema=2),
+    "later schema": lambda: with_metadata(schema=3),
     "no schema": lambda: with_metadata(schema=None),
     "unknown status": lambda: with_metadata(statuses=["FINE"] * 5),
     "too few statuses": lambda: with_metadata(statuses=["CONVERGED"]),
@@ -240,5 +240,5 @@ def test_a_flipped_byte_is_either_harmless_or_an_error(path, rng):
 
 
 def test_a_later_format_says_so():
-    with pytest.raises(ValueError, match="format 2, this version of regpath reads 1"):
-        Path.load(io.BytesIO(with_metadata(schema=2)))
+    with pytest.raises(ValueError, match="format 3, this version of regpath reads up to 2"):
+        Path.load(io.BytesIO(with_metadata(schema=3)))
