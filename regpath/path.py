@@ -17,19 +17,12 @@ from regpath._extras import require
 from regpath._parts import Status
 from regpath.grid import default_ratio, lambda_grid
 from regpath.penalties import ElasticNet
-from regpath.record import Progress, Record, working_limits
+from regpath.record import Progress, Record
 from regpath.result import Path
-from regpath.solvers.gaussian import ActiveSetSolver, OutOfTimeError
-from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
+from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.points import SolvedPoints
-from regpath.solvers.spectral import SpectralSolver
-from regpath.validation import (
-    Options,
-    Problem,
-    check_options,
-    check_problem,
-    raise_for_nonfinite_columns,
-)
+from regpath.strategy import Solver, prepare
+from regpath.validation import Options, check_options, check_problem
 
 __all__ = [
     "ConvergenceWarning",
@@ -269,7 +262,7 @@ def refit(path: Path, X: Any, y: Any, lambdas: Any) -> Path:
     """
     settings = {f: getattr(path.settings, f) for f in path.settings.__dataclass_fields__}
     grid = np.atleast_1d(np.asarray(lambdas, float))
-    return _fit("refit", X, y, family=path.family, l1_ratio=path.l1_ratio, lambdas=grid, **settings)
+    return _fit("refit", X, y, family=path.family_instance, l1_ratio=path.l1_ratio, lambdas=grid, **settings)
 
 
 # ------------------------------------------------------------------------------------------ the fit
@@ -293,19 +286,20 @@ def _fit(call: str, X: Any, y: Any, **arguments: Any) -> Path:
     _check_penalty(call, arguments.pop("penalty", None))
     data = {name: arguments.pop(name, None) for name in _DATA}
     options = check_options(call, **arguments)
-    problem = check_problem(call, X, y, **data)
-    geometry = _measure(call, problem, options)
-    solver = _solver(problem, geometry, options)
+    problem = check_problem(
+        call, X, y, family=family, fit_intercept=options.fit_intercept, **data
+    )
+    geometry, solver = prepare(call, problem, options)
     if options.lambdas is None:
-        largest = solver.lambda_max() * geometry.response_scale
+        largest = solver.lambda_max() * solver.units.response
         largest /= max(options.l1_ratio, SMALLEST_RATIO_FOR_GRID)
         ratio = options.lambda_min_ratio or default_ratio(problem.n, problem.p)
         lambdas = lambda_grid(largest, options.n_lambdas, ratio)
     else:
         lambdas = options.lambdas
-    record = Record(geometry, lambdas, started)
+    record = Record(geometry, solver.units, lambdas, started)
     _follow(solver, record, options)
-    path = record.path(problem, options, family.name, solver.why)
+    path = record.path(problem, options, solver.why)
     _warn_of_misses(call, path)
     return path
 
@@ -316,53 +310,6 @@ def _check_penalty(call: str, penalty: Any) -> None:
             f"{call}(penalty={penalty!r}): the penalty is 'elasticnet' (or None); "
             "its share of L1 is set by l1_ratio."
         )
-
-
-def _measure(call: str, problem: Problem, options: Options) -> Geometry:
-    try:
-        return measure(
-            problem.design,
-            problem.y - problem.offset,
-            problem.weights,
-            fit_intercept=options.fit_intercept,
-            standardize=options.standardize,
-            n_threads=options.n_threads or _usable_cores(),
-        )
-    except NonFiniteColumnsError as error:
-        raise_for_nonfinite_columns(call, error.columns, problem.feature_names, problem.p)
-
-
-def _usable_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-class Solver(Protocol):
-    """What the loop asks of a solver."""
-
-    why: list[str]
-    deadline: float
-
-    def lambda_max(self) -> float:
-        """Largest gradient over penalty factor at the null model, in working units."""
-
-    def path(self, lambdas: Array) -> Iterator[SolvedPoints]:
-        """Certified points along decreasing lambdas, one or more at a time."""
-
-
-def _solver(problem: Problem, geometry: Geometry, options: Options) -> Solver:
-    """Choose the solver; it keeps the reason in ``why``."""
-    lower, upper = working_limits(problem, geometry)
-    if options.l1_ratio == 0.0 and np.all(np.isinf(lower)) and np.all(np.isinf(upper)):
-        return SpectralSolver(geometry, problem.penalty_factor, options.tol)
-    return ActiveSetSolver(
-        geometry,
-        problem.penalty_factor,
-        lower,
-        upper,
-        options.l1_ratio,
-        options.tol,
-        options.max_iter,
-    )
 
 
 def _follow(solver: Solver, record: Record, options: Options) -> None:

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from regpath._parts import Columns, Settings, Status, store_coefs
 from regpath.designs import Dense
+from regpath.families import Cox
 from regpath.result import Path
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.points import SolvedPoints
+from regpath.solvers.points import SolvedPoints, Units
 from regpath.validation import Options, Problem
 
 __all__ = ["Progress", "Record", "working_limits"]
@@ -38,11 +39,12 @@ class Progress(NamedTuple):
 class Record:
     """The points of a path as they come in, and the path they make."""
 
-    def __init__(self, geometry: Geometry, lambdas: Array, started: float) -> None:
+    def __init__(self, geometry: Geometry, units: Units, lambdas: Array, started: float) -> None:
         self.lambdas = lambdas
         self.started = started
         self.size = 0
         self._geometry = geometry
+        self._units = units
         self._points: list[SolvedPoints] = []
         self._statuses: list[Status] = []
         self._seconds: list[Array] = []
@@ -61,7 +63,8 @@ class Record:
         self._passes.append(np.where(np.arange(points.size) == 0, passes - self._counted, 0.0))
         self._clock, self._counted = now, passes
         failed = Status.MAX_ITER if points.exhausted else Status.ROUNDING
-        self._statuses += [Status.CONVERGED if r else failed for r in points.reached.tolist()]
+        reached = Status.CONVERGED if self._units.by_conjugate else Status.KKT_BOUND
+        self._statuses += [reached if r else failed for r in points.reached.tolist()]
         self.size += points.size
 
     def progress(self) -> Progress:
@@ -84,19 +87,19 @@ class Record:
         if self._statuses and self._statuses[-1].ok:
             self._statuses[-1] = reason
 
-    def path(self, problem: Problem, options: Options, family: str, why: list[str]) -> Path:
+    def path(self, problem: Problem, options: Options, why: list[str]) -> Path:
         """The finished path, in the user's units."""
-        g, points = self._geometry, self._points
+        points, units, response = self._points, self._units, problem.response
         columns = self._user_coefs(problem)
         lambdas = self.lambdas[: self.size]
-        scale = 0.5 * g.response_scale**2
+        self._tell_separation(problem, options.tol)
         return Path(
             lambdas=lambdas,
-            coef_storage=store_coefs(columns, problem.p),
-            intercepts=self._intercepts(columns, options.fit_intercept),
+            coef_storage=store_coefs(columns, problem.p * (response.n_outputs or 1)),
+            intercepts=self._intercepts(problem, columns, options.fit_intercept),
             dev_ratio=_joined(_dev_ratio(p) for p in points),
-            null_deviance=2.0 * scale * float(g.response @ g.response) * problem.weight_sum,
-            objectives=_joined(p.objective for p in points) * scale,
+            null_deviance=units.null_deviance * problem.weight_sum,
+            objectives=_joined(p.objective for p in points) * units.objective + units.floor,
             dual_gaps=_joined(p.gap for p in points),
             kkt_violations=self._violations(lambdas),
             n_iters=_joined((p.n_iter for p in points), np.int64),
@@ -105,7 +108,10 @@ class Record:
             seconds=_joined(self._seconds),
             statuses=tuple(self._statuses),
             feature_names=problem.feature_names,
-            family=family,
+            family=response.family.name,
+            family_options=response.family._asdict(),
+            classes=response.classes,
+            n_outputs=response.n_outputs,
             l1_ratio=options.l1_ratio,
             settings=Settings(
                 fit_intercept=options.fit_intercept,
@@ -122,33 +128,47 @@ class Record:
         lower, upper = working_limits(problem, g)
         limited = lower is not problem.lower
         for points in self._points:
-            j = points.features
-            b = points.coefs * (g.response_scale / g.scale[j])
+            j = points.features % problem.p
+            b = points.coefs * (self._units.response / g.scale[j])
             if limited:
                 low, high = problem.lower[j], problem.upper[j]
                 b = np.clip(b, low, high)
                 b = np.where(points.coefs >= upper[j], high, b)
                 b = np.where(points.coefs <= lower[j], low, b)
-            columns.append((points.indptr, j, b))
+            columns.append((points.indptr, points.features, b))
         return columns
 
-    def _intercepts(self, columns: list[Columns], wanted: bool) -> Array:
-        if not wanted:
-            return np.zeros(self.size)
-        g, shifts = self._geometry, []
-        for indptr, j, b in columns:
-            if indptr.size == 2:
-                shifts.append(np.array([g.mean[j] @ b]))
-                continue
-            point = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
-            shifts.append(np.bincount(point, g.mean[j] * b, indptr.size - 1))
-        return g.response_mean - _joined(shifts)
+    def _intercepts(self, problem: Problem, columns: list[Columns], wanted: bool) -> Array:
+        """Intercepts (L,), or (K, L), of the columns as the user gave them."""
+        K, p, mean = problem.response.n_outputs or 1, problem.p, self._geometry.mean
+        shifts = [np.zeros((K, 0))]
+        for points, (indptr, f, b) in zip(self._points, columns, strict=True):
+            output, j = np.divmod(f, p)
+            place = output * points.size
+            if points.size > 1:
+                place += np.repeat(np.arange(points.size), np.diff(indptr))
+            moved = np.bincount(place, mean[j] * b, K * points.size).reshape(K, points.size)
+            own = points.intercepts.T if points.intercepts.size else np.zeros((K, points.size))
+            shifts.append(self._units.response * own - moved)
+        intercepts = np.concatenate(shifts, axis=1) + self._units.response_mean
+        if not wanted or isinstance(problem.response.family, Cox):
+            intercepts = np.zeros_like(intercepts)
+        return intercepts if problem.response.n_outputs else intercepts[0]
+
+    def _tell_separation(self, problem: Problem, tol: float) -> None:
+        """A deviance of 0 at a finite lambda: the likelihood alone has no finite maximum."""
+        if problem.response.family.name not in ("binomial", "multinomial"):
+            return
+        explained = _joined(p.explained for p in self._points)
+        for k in np.flatnonzero(explained >= 1.0 - tol):
+            if self._statuses[k] is Status.CONVERGED:
+                self._statuses[k] = Status.SEPARATED
 
     def _violations(self, lambdas: Array) -> Array:
         """Violations relative to lambda; to the largest gradient of the null model at 0 and inf."""
-        absolute = _joined(p.violation for p in self._points) * self._geometry.response_scale
-        top = float(np.abs(self._geometry.product).max()) * self._geometry.response_scale
-        unit = np.where((lambdas > 0.0) & np.isfinite(lambdas), lambdas, top or 1.0)
+        absolute = _joined(p.violation for p in self._points) * self._units.response
+        top = self._units.top or 1.0
+        unit = np.where((lambdas > 0.0) & np.isfinite(lambdas), lambdas, top)
         relative: Array = absolute / unit
         return relative
 

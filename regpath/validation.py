@@ -25,7 +25,9 @@ from regpath._inputs import (
     read_only,
     type_name,
 )
+from regpath._responses import Response, check_response
 from regpath.designs import Csc, Dense
+from regpath.families import Family, Gaussian
 
 __all__ = [
     "Options",
@@ -51,8 +53,10 @@ class Problem:
         Numbers of rows and columns of X.
     feature_names : tuple of str or None
         Column names of a data frame.
-    y, offset : ndarray of shape (n,)
-        Response, and offset (zeros if none).
+    response : Response
+        y in the form that its family wants.
+    offset : ndarray of shape (n,), or (n, K) for several outputs
+        Zeros if none.
     weights : ndarray of shape (n,)
         Sample weights that sum to one.
     penalty_factor, lower, upper : ndarray of shape (p,)
@@ -70,7 +74,7 @@ class Problem:
     n: int
     p: int
     feature_names: tuple[str, ...] | None
-    y: FloatArray
+    response: Response
     weights: FloatArray
     offset: FloatArray
     penalty_factor: FloatArray
@@ -135,6 +139,8 @@ def check_problem(
     penalty_factor: Any = None,
     lower: Any = None,
     upper: Any = None,
+    family: Family = Gaussian(),  # noqa: B008 - a tuple
+    fit_intercept: bool = True,
 ) -> Problem:
     """Make the data of a fit canonical, or raise.
 
@@ -146,10 +152,13 @@ def check_problem(
         See `check_design`.
     y : array_like of shape (n,)
         Response; a column of shape (n, 1) is accepted. Booleans and integers become float64.
+        Some families want more, see `regpath.families`.
     sample_weight, offset : array_like of shape (n,), optional
         Weights >= 0 of any scale, and offset.
     penalty_factor, lower, upper : float or array_like of shape (p,), optional
         Factors >= 0 (inf excludes a feature), limits <= 0 and >= 0.
+    family : Family, optional
+    fit_intercept : bool, default True
 
     Returns
     -------
@@ -174,22 +183,24 @@ weights must be >= 0.
     """
     design, names, notes = check_design(call, X)
     n, p = _shape(design)
+    sample_weight = _optional_vector(call, "sample_weight", sample_weight, n)
+    weights, weight_sum = _normalised(call, sample_weight, n)
+    response = check_response(call, family, y, weights, fit_intercept=fit_intercept)
     given = {
-        "sample_weight": _optional_vector(call, "sample_weight", sample_weight, n),
-        "offset": _optional_vector(call, "offset", offset, n),
+        "sample_weight": sample_weight,
+        "offset": _offset(call, offset, n, response.n_outputs),
         "penalty_factor": _optional_vector(call, "penalty_factor", penalty_factor, p),
         "lower": _optional_vector(call, "lower", lower, p),
         "upper": _optional_vector(call, "upper", upper, p),
     }
-    weights, weight_sum = _normalised(call, given["sample_weight"], n)
     return Problem(
         design=design,
         n=n,
         p=p,
         feature_names=names,
-        y=_vector(call, "y", y, n),
+        response=response,
         weights=weights,
-        offset=_given_or_full(given["offset"], n, 0.0),
+        offset=_full_offset(given["offset"], n, response.n_outputs),
         penalty_factor=_given_or_full(given["penalty_factor"], p, 1.0),
         lower=_given_or_full(given["lower"], p, -np.inf),
         upper=_given_or_full(given["upper"], p, np.inf),
@@ -336,7 +347,6 @@ _NONFINITE = _ValueRule(
 )
 
 _VECTOR_RULES = {
-    "y": _VectorRule("values", "row", False, (_NONFINITE,)),
     "sample_weight": _VectorRule("weights", "row", False, (_NONFINITE, _NEGATIVE)),
     "offset": _VectorRule("values", "row", False, (_NONFINITE,)),
     "penalty_factor": _VectorRule("factors", "column", True, (_NAN, _NEGATIVE)),
@@ -369,6 +379,28 @@ def _vector(call: str, name: str, value: Any, size: int) -> FloatArray:
 
 def _optional_vector(call: str, name: str, value: Any, size: int) -> FloatArray | None:
     return None if value is None else _vector(call, name, value, size)
+
+
+def _offset(call: str, value: Any, n: int, n_outputs: int | None) -> FloatArray | None:
+    """A known part of the linear predictor: one number a row, or one a row and output."""
+    if value is None or n_outputs is None or np.ndim(value) < 2:
+        return _optional_vector(call, "offset", value, n)
+    at = f"{call}(offset=...)"
+    array = _float64(check_array(at, "offset", value))
+    if array.shape != (n, n_outputs):
+        raise ValueError(
+            f"{at}: the shape is {array.shape}; offset must have shape ({n},) or ({n}, "
+            f"{n_outputs}), a column each output."
+        )
+    _check_values(at, "values", array, (_NONFINITE,))
+    return read_only(array)
+
+
+def _full_offset(given: FloatArray | None, n: int, n_outputs: int | None) -> FloatArray:
+    if n_outputs is None:
+        return _given_or_full(given, n, 0.0)
+    columns = np.zeros((n, 1)) if given is None else given.reshape(n, -1)
+    return np.broadcast_to(columns, (n, n_outputs))
 
 
 def _given_or_full(given: FloatArray | None, size: int, default: float) -> FloatArray:

@@ -48,17 +48,17 @@ def read_only(array):
 )
 def test_response_is_float64(y):
     problem = check_problem(CALL, matrix(), y)
-    assert problem.y.dtype == np.float64
-    assert problem.y.dtype.isnative
-    assert problem.y.flags.c_contiguous
-    assert not problem.y.flags.writeable
-    np.testing.assert_array_equal(problem.y, response())
+    assert problem.response.y.dtype == np.float64
+    assert problem.response.y.dtype.isnative
+    assert problem.response.y.flags.c_contiguous
+    assert not problem.response.y.flags.writeable
+    np.testing.assert_array_equal(problem.response.y, response())
 
 
 @pytest.mark.parametrize("dtype", [bool, np.int8, np.uint64, np.float32])
 def test_response_of_other_dtypes(dtype):
     y = np.array([0, 1, 1, 0, 1, 0], dtype)
-    np.testing.assert_array_equal(check_problem(CALL, matrix(), y).y, [0, 1, 1, 0, 1, 0])
+    np.testing.assert_array_equal(check_problem(CALL, matrix(), y).response.y, [0, 1, 1, 0, 1, 0])
 
 
 def test_defaults():

@@ -22,7 +22,7 @@ from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore, Outcome
 from regpath.solvers.outside import Outside
-from regpath.solvers.points import NULL, SolvedPoints
+from regpath.solvers.points import NULL, SolvedPoints, Units
 from regpath.solvers.products import gram_of_columns
 from regpath.solvers.residual import ResidualCore
 from regpath.solvers.working import start_residual, working_columns
@@ -104,6 +104,11 @@ class ActiveSetSolver:
         else:
             self.why.append("working set with a Gram matrix that grows as features enter")
             self._admit(self._free)
+
+    @property
+    def units(self) -> Units:
+        """What working units are worth."""
+        return self.geometry.units
 
     # -- the path ------------------------------------------------------------------------------
 

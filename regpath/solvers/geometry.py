@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from regpath.designs import Csc, Dense, n_columns, n_entries
 from regpath.kernels.passes import column_dots, column_moments
 from regpath.kernels.primitives import axpy
+from regpath.solvers.points import Units
 from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
 
 __all__ = ["Geometry", "NonFiniteColumnsError", "measure"]
@@ -89,6 +90,19 @@ class Geometry:
     def p(self) -> int:
         """Number of columns."""
         return self.mean.size
+
+    @property
+    def units(self) -> Units:
+        """What the working units of least squares are worth."""
+        top = float(np.abs(self.product).max()) * self.response_scale
+        return Units(
+            response=self.response_scale,
+            response_mean=self.response_mean,
+            objective=0.5 * self.response_scale**2,
+            floor=0.0,
+            null_deviance=self.response_scale**2 * float(self.response @ self.response),
+            top=top,
+        )
 
     def gradient(self, r: Array) -> Array:
         """X~'r of all columns: one pass."""

@@ -8,13 +8,43 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NULL", "SolvedPoints"]
+__all__ = ["NULL", "SolvedPoints", "Units"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 # The null objective |y~|^2 / 2 in working units.
 NULL = 0.5
+
+
+class Units(NamedTuple):
+    """What the working units of a solver are worth in the user's.
+
+    Attributes
+    ----------
+    response : float
+        Of coefficients, intercepts and gradients.
+    response_mean : float
+        Added to intercepts.
+    objective : float
+        Of objectives and gaps: the null objective.
+    floor : float
+        Added to objectives: the loss of the saturated model.
+    null_deviance : float
+        With weights that sum to one.
+    top : float
+        Largest gradient of the null model, in the user's units.
+    by_conjugate : bool
+        Whether gaps come from the conjugate of the loss, or from convexity alone.
+    """
+
+    response: float
+    response_mean: float
+    objective: float
+    floor: float
+    null_deviance: float
+    top: float
+    by_conjugate: bool = True
 
 
 class SolvedPoints(NamedTuple):

@@ -31,7 +31,7 @@ from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.models import Model
 from regpath.solvers.outside import Outside
-from regpath.solvers.points import SolvedPoints
+from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.rows import SmoothLoss
 
 __all__ = ["ProxNewtonSolver"]
@@ -98,8 +98,8 @@ class ProxNewtonSolver:
         self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
         self._start = loss.start()
         self.intercepts, self._eta, self._terms = loss.centred(self._start)
-        self.null = self._terms.value or 1.0
-        self.floor = loss.floor
+        self._null_value = self._terms.value
+        self.null = self._null_value or 1.0
         residual = self._terms.residual
         gradient = np.concatenate([g.gradient(row) for row in residual])
         self._top = float(np.abs(gradient).max(initial=0.0))
@@ -107,6 +107,20 @@ class ProxNewtonSolver:
         self._working = np.empty(0, np.int64)
         self._b = self._gradient = np.empty(0)
         self._local = self._penalty.at(self._working)
+
+    @property
+    def units(self) -> Units:
+        """What working units are worth."""
+        value = self._null_value
+        return Units(
+            response=1.0,
+            response_mean=0.0,
+            objective=self.null,
+            floor=self._loss.floor,
+            null_deviance=2.0 * value,
+            top=self._top,
+            by_conjugate=self._loss.has_conjugate,
+        )
 
     # -- the path ------------------------------------------------------------------------------
 

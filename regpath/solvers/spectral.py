@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from regpath.designs import Dense
 from regpath.penalties import INDISTINCT
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.points import NULL, SolvedPoints
+from regpath.solvers.points import NULL, SolvedPoints, Units
 from regpath.solvers.products import apply, gram_of_columns, gram_of_rows, multiply
 from regpath.solvers.working import working_columns
 
@@ -86,6 +86,11 @@ class SpectralSolver:
         self._weight = 1.0 / strength[self._penalised]
         self._basis, self._to_free = self._project_free()
         self._y = self._off_free(g.response)
+
+    @property
+    def units(self) -> Units:
+        """What working units are worth."""
+        return self.geometry.units
 
     def _project_free(self) -> tuple[Array, Array]:
         """Orthonormal basis (k, n) of the unpenalised columns, and its map to coefficients."""

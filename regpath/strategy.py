@@ -1,0 +1,117 @@
+"""Which solver for which problem: families, storages and penalties meet here."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.families import Cox, Family, Gaussian, MultiGaussian, Multinomial
+from regpath.record import working_limits
+from regpath.solvers.gaussian import ActiveSetSolver
+from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
+from regpath.solvers.models import RowModel
+from regpath.solvers.points import SolvedPoints, Units
+from regpath.solvers.prox_newton import ProxNewtonSolver
+from regpath.solvers.rows import RowLoss
+from regpath.solvers.spectral import SpectralSolver
+from regpath.validation import Options, Problem, raise_for_nonfinite_columns
+
+__all__ = ["Solver", "prepare"]
+
+Array = NDArray[np.float64]
+
+
+class Solver(Protocol):
+    """What the path asks of a solver."""
+
+    why: list[str]
+    deadline: float
+
+    @property
+    def units(self) -> Units:
+        """What working units are worth."""
+
+    def lambda_max(self) -> float:
+        """Largest gradient over penalty factor at the null model, in working units."""
+
+    def path(self, lambdas: Array) -> Iterator[SolvedPoints]:
+        """Certified points along decreasing lambdas, one or more at a time."""
+
+
+def prepare(call: str, problem: Problem, options: Options) -> tuple[Geometry, Solver]:
+    """The standardised view of a problem, and the solver that follows its path.
+
+    The solver keeps the reason why it was chosen in ``why``.
+    """
+    family = problem.response.family
+    if isinstance(family, Gaussian):
+        geometry = _measure(call, problem, options, problem.response.y - problem.offset)
+        return geometry, _gaussian(problem, geometry, options)
+    # Response and offset stay as they are: only the columns are standardised.
+    geometry = _measure(call, problem, options, np.zeros(problem.n))
+    return geometry, _smooth(call, family, problem, geometry, options)
+
+
+def _measure(call: str, problem: Problem, options: Options, y: Array) -> Geometry:
+    try:
+        return measure(
+            problem.design,
+            y,
+            problem.weights,
+            # Shifting a column changes nothing where hazards are only compared.
+            fit_intercept=options.fit_intercept or isinstance(problem.response.family, Cox),
+            standardize=options.standardize,
+            n_threads=options.n_threads or _usable_cores(),
+        )
+    except NonFiniteColumnsError as error:
+        raise_for_nonfinite_columns(call, error.columns, problem.feature_names, problem.p)
+
+
+def _usable_cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _gaussian(problem: Problem, geometry: Geometry, options: Options) -> Solver:
+    lower, upper = working_limits(problem, geometry)
+    if options.l1_ratio == 0.0 and np.all(np.isinf(lower)) and np.all(np.isinf(upper)):
+        return SpectralSolver(geometry, problem.penalty_factor, options.tol)
+    return ActiveSetSolver(
+        geometry,
+        problem.penalty_factor,
+        lower,
+        upper,
+        options.l1_ratio,
+        options.tol,
+        options.max_iter,
+    )
+
+
+def _smooth(
+    call: str, family: Family, problem: Problem, geometry: Geometry, options: Options
+) -> Solver:
+    lower, upper = working_limits(problem, geometry)
+    given: dict[str, Any] = {
+        "fit_intercept": options.fit_intercept,
+        "n_threads": geometry.n_threads,
+    }
+    if isinstance(family, MultiGaussian | Multinomial | Cox):
+        raise NotImplementedError(call)
+    loss = RowLoss(
+        family.loss(), problem.response.y, problem.weights, problem.offset, **given
+    )
+    model = RowModel(geometry, problem.weights, fit_intercept=options.fit_intercept)
+    return ProxNewtonSolver(
+        geometry,
+        loss,
+        model,
+        problem.penalty_factor,
+        lower,
+        upper,
+        options.l1_ratio,
+        options.tol,
+        options.max_iter,
+    )
