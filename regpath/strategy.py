@@ -12,11 +12,13 @@ from numpy.typing import NDArray
 from regpath.families import Cox, Family, Gaussian, MultiGaussian, Multinomial
 from regpath.record import working_limits
 from regpath.solvers.gaussian import ActiveSetSolver
+from regpath.solvers.cox import CoxLoss
 from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
 from regpath.solvers.models import RowModel
 from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.prox_newton import ProxNewtonSolver
 from regpath.solvers.rows import RowLoss
+from regpath.solvers.softmax import SoftmaxLoss, SoftmaxModel
 from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import Options, Problem, raise_for_nonfinite_columns
 
@@ -98,12 +100,20 @@ def _smooth(
         "fit_intercept": options.fit_intercept,
         "n_threads": geometry.n_threads,
     }
-    if isinstance(family, MultiGaussian | Multinomial | Cox):
-        raise NotImplementedError(call)
-    loss = RowLoss(
-        family.loss(), problem.response.y, problem.weights, problem.offset, **given
-    )
-    model = RowModel(geometry, problem.weights, fit_intercept=options.fit_intercept)
+    weights, y, intercept = problem.weights, problem.response.y, options.fit_intercept
+    loss: Any
+    model: Any
+    if isinstance(family, Multinomial):
+        loss = SoftmaxLoss(y, weights, problem.offset, fit_intercept=intercept)
+        model = SoftmaxModel(geometry, weights, loss.n_outputs, fit_intercept=intercept)
+    elif isinstance(family, Cox):
+        strata = problem.response.strata
+        loss = CoxLoss(y, weights, problem.offset, ties=family.ties, strata=strata)
+        model = RowModel(geometry, loss, weights, fit_intercept=True)
+    else:
+        assert not isinstance(family, Gaussian | MultiGaussian)
+        loss = RowLoss(family.loss(), y, weights, problem.offset, **given)
+        model = RowModel(geometry, loss, weights, fit_intercept=intercept)
     return ProxNewtonSolver(
         geometry,
         loss,

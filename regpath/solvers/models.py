@@ -29,7 +29,8 @@ from regpath.kernels.passes import column_moments
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry, over_columns
 from regpath.solvers.gram import GramCore, Outcome
-from regpath.solvers.rows import Terms
+from regpath.solvers.products import Columns
+from regpath.solvers.rows import SmoothLoss, Terms
 from regpath.solvers.working import Working, working_columns
 
 __all__ = ["Model", "RowModel"]
@@ -55,7 +56,13 @@ class Model(Protocol):
         """Add features."""
 
     def minimise(
-        self, penalty: ElasticNet, b: Array, gradient: Array, terms: Terms, target: float, budget: int
+        self,
+        penalty: ElasticNet,
+        b: Array,
+        gradient: Array,
+        terms: Terms,
+        target: float,
+        budget: int,
     ) -> tuple[Array, Outcome]:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
 
@@ -64,17 +71,25 @@ class Model(Protocol):
 
 
 class RowModel:
-    """Model of a loss with one output and independent rows.
+    """Model of a loss with one output.
+
+    Where rows depend on each other, the Hessian is diag(w c) - M'M, and the Gram matrix loses the
+    products of the columns' images under M.
 
     Parameters
     ----------
     geometry : Geometry
+    loss : SmoothLoss
     weights : ndarray of shape (n,)
     fit_intercept : bool
+        Whether columns are centred.
     """
 
-    def __init__(self, geometry: Geometry, weights: Array, *, fit_intercept: bool) -> None:
+    def __init__(
+        self, geometry: Geometry, loss: SmoothLoss, weights: Array, *, fit_intercept: bool
+    ) -> None:
         self._geometry = geometry
+        self._loss = loss
         self._weights = weights
         self._fit_intercept = fit_intercept
         self.size = 0
@@ -95,6 +110,8 @@ class RowModel:
         self._lengths = np.empty(0)
         self._columns: Working = working_columns(self._reweighted)
         self._core = GramCore(0.0, min(g.n, g.p) + 1)
+        self._coupling = self._loss.coupling(terms)
+        self._images = np.empty((0, 0))
         self.size = 0
         self.extend(features)
 
@@ -118,11 +135,28 @@ class RowModel:
         )
         block = self._columns.append(features, True)
         assert block is not None
+        if self._coupling is not None:
+            block -= self._coupled(features)
         self._core.extend(block, np.zeros(features.size))
         self.size = self._features.size
 
+    def _coupled(self, features: Index) -> Array:
+        """Products of the images of new columns with all."""
+        assert self._coupling is not None
+        columns = Columns(self._reweighted)
+        columns.append(features)
+        new = self._coupling(columns.rows(slice(None))) / self._total_root
+        self._images = np.concatenate([self._images, new]) if self._images.size else new
+        return np.asarray(new @ self._images.T)
+
     def minimise(
-        self, penalty: ElasticNet, b: Array, gradient: Array, terms: Terms, target: float, budget: int
+        self,
+        penalty: ElasticNet,
+        b: Array,
+        gradient: Array,
+        terms: Terms,
+        target: float,
+        budget: int,
     ) -> tuple[Array, Outcome]:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
         lengths = self._lengths

@@ -49,6 +49,8 @@ SLOW = 0.1
 NEAR = 0.9
 # Armijo's share of the predicted decrease, and the shortest step.
 SUFFICIENT, SHORTEST_STEP = 1e-4, 1e-10
+# Keeps a division by a curvature of 0 finite.
+LEAST_CURVATURE = 1e-300
 # Steps without a gap that is a tenth smaller, after which only rounding is left.
 MOST_PATIENCE = 25
 # Times that the target of the working set is made ten times as tight for one point.
@@ -263,9 +265,12 @@ class ProxNewtonSolver:
         s = min(1.0, float(shrinkage(local, g, b.size)))
         part = float(penalty_gap(local, g, b, b.size, local, g[:0], s))
         if s < 1.0:
-            curvature = np.maximum(self._terms.curvature, 1e-300)
-            rows = np.where(self._terms.residual != 0.0, self._terms.residual**2 / curvature, 0.0)
-            part += min(0.5 * (1.0 - s) ** 2 * float(rows.sum()), (1.0 - s) * self._terms.value)
+            charged = (1.0 - s) * self._terms.value
+            if self._loss.has_conjugate:
+                residual, curvature = self._terms.residual, self._terms.curvature
+                rr = float((residual**2 / np.maximum(curvature, LEAST_CURVATURE)).sum())
+                charged = min(0.5 * (1.0 - s) ** 2 * rr, charged)
+            part += charged
             unshrunk = float(penalty_gap(local, g, b, b.size, local, g[:0], 1.0))
             part = min(part, unshrunk)
         return part

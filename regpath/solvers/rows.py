@@ -8,6 +8,7 @@ row an output; a residual is minus the derivative, times sqrt(w), so that X~'r o
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -39,12 +40,15 @@ class Terms(NamedTuple):
         Minus the derivative by eta, times sqrt(w).
     curvature : ndarray of shape (K, n)
         What a model of second order needs; for rows that are independent, the second derivative.
+    state : object
+        What else the loss itself wants to know of this point.
     """
 
     value: float
     slope: Array
     residual: Array
     curvature: Array
+    state: Any = None
 
 
 class SmoothLoss(Protocol):
@@ -65,6 +69,9 @@ class SmoothLoss(Protocol):
 
     def gap(self, eta: Array, terms: Terms, s: float) -> float:
         """Sum of w (loss + loss*(v) - v'eta) at v = s times the derivative."""
+
+    def coupling(self, terms: Terms) -> Callable[[Array], Array] | None:
+        """Where rows depend on each other: x -> M x with Hessian = diag(w curvature) - M'M."""
 
 
 class RowLoss:
@@ -143,6 +150,9 @@ class RowLoss:
                 break  # rounding
         terms = Terms(value, slope[None], (-self._root * slope)[None], curvature[None])
         return np.array([shift]), eta + shift, terms
+
+    def coupling(self, terms: Terms) -> None:
+        """Rows are independent."""
 
     def gap(self, eta: Array, terms: Terms, s: float) -> float:
         """Sum of w (loss + loss*(v) - v eta) at v = s times the derivative."""

@@ -1,0 +1,189 @@
+"""The partial likelihood of Cox's proportional hazards.
+
+With weights w that sum to one, events at times t_g (within their stratum) of weight d_g = sum of w
+over the events there, and risk sets R_g of the rows with start < t_g <= stop:
+
+    loss   = sum_g d_g log S_g - sum over events w_i eta_i,    S_g = sum over R_g of w_l e^eta_l
+    slope  = e^eta_l A_l - event_l,                            A_l = sum of d_g / S_g with l in R_g
+    Hessian = diag(w_l e^eta_l A_l) - sum_g M_g M_g',          M_gl = sqrt(d_g) / S_g w_l e^eta_l
+
+Breslow's treatment of ties. Efron's has m terms at a time with m events, h = 0, ..., m - 1, of weight
+d_g / m each, in which the events there count 1 - h / m in the risk set.
+
+The infimum is sum_g d_g log d_g (plus d_g / m sum_h log(1 - h / m)): all risk but that of the events
+gone. There is no useful conjugate; gaps are bounded through convexity (`regpath.losses`).
+
+References: Breslow (1974), Biometrics 30; Efron (1977), JASA 72; Simon, Friedman, Hastie and
+Tibshirani (2011), Regularization paths for Cox's model, J. Stat. Software 39.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.solvers.rows import Terms
+
+__all__ = ["CoxLoss"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+class _Moments(NamedTuple):
+    """What the Hessian needs of a point: risks w e^eta, and d and S of every term."""
+
+    risk: Array
+    sums: Array
+
+
+class _Side(NamedTuple):
+    """Rows in an order in which the sum over rows beyond a time is a difference of two places."""
+
+    order: Index
+    first: Index
+    last: Index
+    row_place: Index
+
+
+class CoxLoss:
+    """Negative log partial likelihood, with one output.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n, 3)
+        Start (-inf if there is none), stop, event.
+    weights, offset : ndarray of shape (n,)
+        Weights sum to one.
+    ties : {"breslow", "efron"}
+    strata : ndarray of int of shape (n,) or None
+    """
+
+    n_outputs = 1
+    has_conjugate = False
+
+    def __init__(
+        self, y: Array, weights: Array, offset: Array, *, ties: str, strata: Index | None
+    ) -> None:
+        start, stop, event = y.T
+        n = stop.size
+        self._weights, self._offset, self._root = weights, offset, np.sqrt(weights)
+        self._event = event * (weights > 0.0)
+        self._strata = np.zeros(n, np.int64) if strata is None else strata
+        self._n_strata = int(self._strata.max()) + 1
+        events = np.flatnonzero(self._event)
+        keys = np.rec.fromarrays([self._strata[events], stop[events]])
+        groups, group = np.unique(keys, return_inverse=True)
+        self._group_stratum, self._time = groups.f0.astype(np.int64), groups.f1.astype(np.float64)
+        self._own_group = np.full(n, -1)
+        self._own_group[events] = group
+        size = groups.size
+        deaths = np.bincount(group, weights[events], size)
+        count = np.bincount(group, minlength=size)
+        terms = count if ties == "efron" else np.ones_like(count)
+        # Every term h of a time: its group, its weight, and the share that is taken off the events.
+        self._group = np.repeat(np.arange(size), terms)
+        place = np.arange(self._group.size) - np.repeat(np.cumsum(terms) - terms, terms)
+        self._mass = (deaths / terms)[self._group]
+        self._share = place / terms[self._group]
+        self._tied = bool(self._share.any())
+        self.floor = float(deaths @ np.log(deaths) + self._mass @ np.log1p(-self._share))
+        self._stops = self._side(stop)
+        self._starts = self._side(start) if np.isfinite(start).any() else None
+
+    def _side(self, bound: Array) -> _Side:
+        """Order of rows by stratum and falling bound; where the rows with bound >= t_g end."""
+        order = np.lexsort((-bound, self._strata))
+        strata, bounds = self._strata[order], bound[order]
+        first = np.searchsorted(strata, self._group_stratum, side="left")
+        last, row_place = np.empty_like(first), np.empty(bound.size, np.int64)
+        edges = np.searchsorted(strata, np.arange(self._n_strata + 1))
+        for s in range(self._n_strata):
+            rows = slice(edges[s], edges[s + 1])
+            own = self._group_stratum == s
+            falling = -bounds[rows]
+            last[own] = edges[s] + np.searchsorted(falling, -self._time[own], side="right")
+        # For every row, how many groups have t_g <= its bound: they come before this place.
+        for s in range(self._n_strata):
+            own, rows = np.flatnonzero(self._group_stratum == s), self._strata == s
+            begin = own[0] if own.size else 0
+            row_place[rows] = begin + np.searchsorted(self._time[own], bound[rows], side="right")
+        return _Side(order, first, last, row_place)
+
+    def start(self) -> Array:
+        """Linear predictor (1, n) of no features: the offset."""
+        return self._offset[None].copy()
+
+    def centred(self, eta: Array) -> tuple[Array, Array, Terms]:
+        """There is no intercept: zero, eta, and the terms there."""
+        return np.zeros(1), eta, self._terms(eta[0])
+
+    def gap(self, eta: Array, terms: Terms, s: float) -> float:
+        """Upper bound of the loss part of the gap, by convexity."""
+        return (1.0 - s) * terms.value
+
+    def coupling(self, terms: Terms) -> Callable[[Array], Array]:
+        """The map x -> M x of the Hessian at a point, for columns (m, n) at once."""
+        moments: _Moments = terms.state
+        scale = np.sqrt(self._mass) / moments.sums
+
+        def rows(columns: Array) -> Array:
+            return np.asarray(self._over_terms(columns * moments.risk) * scale)
+
+        return rows
+
+    def _terms(self, eta: Array) -> Terms:
+        # Hazards are only compared within a stratum: the largest is 1.
+        used = self._weights > 0.0
+        top = np.full(self._n_strata, -np.inf)
+        np.maximum.at(top, self._strata[used], eta[used])
+        shift = np.where(np.isfinite(top), top, 0.0)[self._strata]
+        relative = np.where(used, np.exp(np.minimum(eta - shift, 0.0)), 0.0)
+        risk = self._weights * relative
+        sums = self._over_terms(risk)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value = float(self._mass @ (np.log(sums) + top[self._group_stratum[self._group]]))
+            rate = self._mass / sums
+        hazard = self._over_rows(np.bincount(self._group, rate, self._time.size))
+        if self._tied:
+            taken = np.bincount(self._group, rate * self._share, self._time.size)
+            hazard -= np.where(self._own_group >= 0, taken[self._own_group], 0.0)
+        value -= float((self._weights * self._event) @ eta)
+        curvature = relative * hazard
+        slope = np.where(used, curvature - self._event, 0.0)
+        residual = (-self._root * slope)[None]
+        value = value - self.floor if np.isfinite(value) else np.inf
+        return Terms(value, slope[None], residual, curvature[None], _Moments(risk, sums))
+
+    def _over_terms(self, values: Array) -> Array:
+        """Sums of values (..., n) over the risk set of every term."""
+        total = self._over_groups(values, self._stops)
+        if self._starts is not None:
+            total = total - self._over_groups(values, self._starts)
+        total = total[..., self._group]
+        if self._tied:
+            rows = np.flatnonzero(self._own_group >= 0)
+            order = rows[np.argsort(self._own_group[rows], kind="stable")]
+            edges = np.searchsorted(self._own_group[order], np.arange(self._time.size))
+            events = np.add.reduceat(values[..., order], edges, axis=-1)
+            total = total - self._share * events[..., self._group]
+        return np.asarray(total)
+
+    @staticmethod
+    def _over_groups(values: Array, side: _Side) -> Array:
+        """Sums of values over the rows of a group's stratum whose bound is at least its time."""
+        sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
+        np.cumsum(values[..., side.order], axis=-1, out=sums[..., 1:])
+        return np.asarray(sums[..., side.last] - sums[..., side.first])
+
+    def _over_rows(self, rates: Array) -> Array:
+        """Sums of rates of groups over start < t_g <= stop of every row."""
+        sums = np.concatenate([[0.0], np.cumsum(rates)])
+        begin = np.searchsorted(self._group_stratum, self._strata)  # of the stratum
+        total = sums[self._stops.row_place] - sums[begin]
+        if self._starts is not None:
+            total -= sums[self._starts.row_place] - sums[begin]
+        return np.asarray(total)

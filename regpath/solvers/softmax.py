@@ -1,0 +1,243 @@
+"""The multinomial loss with symmetric coefficients, and its second-order model.
+
+    loss = log sum_k e^eta_k - sum_k y_k eta_k,    slope = p - y,    Hessian = diag(p) - p p'.
+
+With m = y + v in the simplex: loss*(v) = sum_k m_k log m_k. The direction (1, ..., 1) is flat: the
+last intercept is kept while the others move, and in the end their mean is taken off.
+
+Feature f = (k, j) is column j for class k. In a model it has unit length with its own curvature
+p_k (1 - p_k), is centred in these weights, and meets a feature (l, i) of another class with
+-p_k p_l. What the intercepts leave of the Gram matrix is a Schur complement.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import logsumexp, xlogy
+
+from regpath.penalties import ElasticNet
+from regpath.solvers.geometry import Geometry
+from regpath.solvers.gram import GramCore, Outcome
+from regpath.solvers.models import SHORTEST, stretched
+from regpath.solvers.products import Columns
+from regpath.solvers.rows import Terms
+
+__all__ = ["SoftmaxLoss", "SoftmaxModel"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+MOST_STEPS = 100
+# Probabilities below this count as this where something is divided by them.
+LEAST_PROBABILITY = 1e-10
+
+
+class SoftmaxLoss:
+    """Multinomial negative log-likelihood.
+
+    Parameters
+    ----------
+    y : ndarray of shape (n, K)
+        Rows of the simplex.
+    weights : ndarray of shape (n,)
+    offset : ndarray of shape (n, K)
+    fit_intercept : bool
+    """
+
+    has_conjugate = True
+
+    def __init__(
+        self, y: Array, weights: Array, offset: Array, *, fit_intercept: bool
+    ) -> None:
+        self._y, self._offset = np.ascontiguousarray(y.T), np.ascontiguousarray(offset.T)
+        self._weights, self._root = weights, np.sqrt(weights)
+        self._fit_intercept = fit_intercept
+        self.n_outputs = len(self._y)
+        self._minimum = float(xlogy(self._y, self._y).sum(axis=0) @ weights)
+        self.floor = -self._minimum
+
+    def start(self) -> Array:
+        """Linear predictor (K, n) of no features: the offset."""
+        return self._offset.copy()
+
+    def centred(self, eta: Array) -> tuple[Array, Array, Terms]:
+        """The best intercepts on top of eta, eta with them, and the terms there."""
+        shift, terms = np.zeros(self.n_outputs), self._terms(eta)
+        for _ in range(MOST_STEPS if self._fit_intercept else 0):
+            pull = terms.slope @ self._weights
+            noise = 4e-16 * (np.abs(terms.slope) @ self._weights)
+            if not np.isfinite(pull).all() or (np.abs(pull) <= noise).all():
+                break
+            step = -_bordered_solve(*self._intercept_curvature(terms), pull)
+            longest = float(np.abs(step).max())
+            step *= min(1.0, 4.0 / longest) if longest > 0.0 else 0.0
+            new, t = terms, 1.0
+            while t > 1e-8:
+                new = self._terms(eta + (shift + t * step)[:, None])
+                if new.value <= terms.value + 1e-15 * (1.0 + terms.value):
+                    break
+                t *= 0.5
+            left = np.abs(new.slope @ self._weights).max()
+            if left >= np.abs(pull).max() and longest < 1e-6:
+                break  # rounding
+            shift, terms = shift + t * step, new
+        return shift, eta + shift[:, None], terms
+
+    def gap(self, eta: Array, terms: Terms, s: float) -> float:
+        """Sum of w (loss + loss*(v) - v'eta) at v = s times the derivative."""
+        if s == 1.0:
+            return 0.0
+        if s == 0.0:
+            return terms.value
+        m = np.maximum(self._y + s * terms.slope, 0.0)
+        # sum_k m_k log(m_k / p_k): eta enters through p alone, and nothing large cancels.
+        divergence = (xlogy(m, m) - m * terms.state).sum(axis=0)
+        return float(self._weights @ np.maximum(divergence, 0.0))
+
+    def coupling(self, terms: Terms) -> None:
+        """Classes meet in the model itself."""
+
+    def _terms(self, eta: Array) -> Terms:
+        log_p = eta - logsumexp(eta, axis=0)
+        p = np.exp(log_p)
+        slope = p - self._y
+        loss = -np.where(self._y > 0.0, self._y * log_p, 0.0).sum(axis=0)
+        value = float(self._weights @ loss) + self._minimum
+        return Terms(value, slope, -self._root * slope, p, log_p)
+
+    def _intercept_curvature(self, terms: Terms) -> tuple[Array]:
+        p = terms.curvature
+        weighted = p * self._weights
+        return (np.diag(weighted.sum(axis=1)) - weighted @ p.T,)
+
+
+def _bordered_solve(A: Array, b: Array) -> Array:
+    """Solve A x = b where A annihilates (1, ..., 1), with the last entry of x zero."""
+    x = np.zeros(b.size)
+    inner = A[:-1, :-1]
+    inner[np.diag_indices_from(inner)] += 1e-14 * np.trace(inner) + 1e-300
+    x[:-1] = np.linalg.solve(inner, b[:-1])
+    return x
+
+
+class SoftmaxModel:
+    """Model of the multinomial loss.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    weights : ndarray of shape (n,)
+    n_outputs : int
+    fit_intercept : bool
+    """
+
+    def __init__(
+        self, geometry: Geometry, weights: Array, n_outputs: int, *, fit_intercept: bool
+    ) -> None:
+        self._geometry, self._weights = geometry, weights
+        self._n_outputs, self._fit_intercept = n_outputs, fit_intercept
+        self.size = 0
+
+    def renew(self, features: Index, terms: Terms) -> None:
+        """Start afresh at the curvatures of a point, with these features."""
+        p, w = terms.curvature, self._weights
+        self._p = np.maximum(p, LEAST_PROBABILITY)
+        self._own = w * self._p * np.maximum(1.0 - self._p, LEAST_PROBABILITY)
+        self._weighted = self._p * w
+        self._output = np.empty(0, np.int64)
+        self._feature = np.empty(0, np.int64)
+        self._centre, self._lengths = np.empty(0), np.empty(0)
+        self._columns = Columns(self._geometry)
+        self._crossed = np.empty((0, self._n_outputs))
+        A = np.diag(self._own.sum(axis=1))
+        for k in range(self._n_outputs):
+            for m in range(k):
+                A[k, m] = A[m, k] = -float(self._weighted[k] @ self._p[m])
+        self._inverse = np.linalg.pinv(A, hermitian=True)
+        self._core = GramCore(0.0, np.iinfo(np.int64).max)
+        self.size = 0
+        self.extend(features)
+
+    def extend(self, features: Index) -> None:
+        """Add features."""
+        if not features.size:
+            return
+        g, old = self._geometry, self.size
+        output, feature = np.divmod(features, g.p)
+        self._output = np.concatenate([self._output, output])
+        self._feature = np.concatenate([self._feature, feature])
+        self._columns.append(feature)
+        mean, square, crossed = self._moments(old)
+        length = np.sqrt(np.maximum(square, 0.0))
+        length = np.maximum(length, SHORTEST * np.sqrt(self._own[output].sum(axis=1)))
+        self._centre = np.concatenate([self._centre, mean])
+        self._lengths = np.concatenate([self._lengths, length])
+        self._crossed = np.concatenate([self._crossed, crossed / length[:, None]])
+        self.size = self._output.size
+        self._core.extend(self._block(old), np.zeros(features.size))
+
+    def _moments(self, old: int) -> tuple[Array, Array, Array]:
+        """Means and squared lengths of new columns in their own weights; products with intercepts.
+
+        The product of a centred column of class k with the intercept of class l is -p_k p_l.
+        """
+        new = self._output[old:]
+        mean, square = np.zeros(new.size), np.empty(new.size)
+        crossed = np.zeros((new.size, self._n_outputs))
+        for k in np.unique(new).tolist():
+            own = np.flatnonzero(new == k)
+            which, total = old + own, float(self._own[k].sum())
+            first, second = self._columns.moments(which, self._own[k])
+            if self._fit_intercept:
+                mean[own] = first / total
+            square[own] = second - 2.0 * mean[own] * first + mean[own] ** 2 * total
+            if self._fit_intercept:
+                for m in range(self._n_outputs):
+                    if m != k:
+                        v = self._weighted[k] * self._p[m]
+                        along = self._columns.moments(which, v)[0] - mean[own] * float(v.sum())
+                        crossed[own, m] = -along
+        return mean, square, crossed
+
+    def _block(self, old: int) -> Array:
+        """Rows of the Gram matrix of the columns from ``old`` on."""
+        block = np.empty((self.size - old, self.size))
+        for k in np.unique(self._output[old:]).tolist():
+            new = np.flatnonzero(self._output[old:] == k)
+            for m in range(self._n_outputs):
+                every = np.flatnonzero(self._output == m)
+                if not every.size:
+                    continue
+                v = self._own[k] if k == m else -self._weighted[k] * self._p[m]
+                a, b = self._centre[old + new], self._centre[every]
+                block[np.ix_(new, every)] = self._columns.products(old + new, every, v, a, b)
+        block /= self._lengths[old:, None]
+        block /= self._lengths
+        block -= self._crossed[old:] @ self._inverse @ self._crossed.T
+        return block
+
+    def minimise(
+        self,
+        penalty: ElasticNet,
+        b: Array,
+        gradient: Array,
+        terms: Terms,
+        target: float,
+        budget: int,
+    ) -> tuple[Array, Outcome]:
+        """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
+        lengths = self._lengths
+        rr = float((terms.residual**2 / self._p).sum())
+        self._core.pose(b * lengths, gradient / lengths, rr)
+        outcome = self._core.solve(stretched(penalty, lengths), target, budget)
+        return self._core.coefs / lengths, outcome
+
+    def intercepts(self, change: Array) -> Array:
+        """How the intercepts move with a change of the coefficients."""
+        if not self._fit_intercept:
+            return np.zeros(self._n_outputs)
+        moved: Any = -self._inverse @ (self._crossed.T @ (self._lengths * change))
+        return moved - np.bincount(self._output, self._centre * change, self._n_outputs)
