@@ -1,5 +1,7 @@
 """Certificates of a path, recomputed in plain NumPy and SciPy.
 
+What follows is for the gaussian family; for all others see `regpath._certify_families`.
+
 Nothing here is shared with the solvers: the problem is read from the path's settings, the
 residuals and gradients are formed anew from ``X`` and ``y``, and every number below is an honest
 function of the coefficients that the path reports.
@@ -27,7 +29,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath._stated_problem import BLOCK_ENTRIES, CONSTANT, EPS, StatedProblem, read_problem
+from regpath._certify_families import certify_family
+from regpath._stated_design import BLOCK_ENTRIES, CONSTANT, EPS
+from regpath._stated_family import FAMILIES, read_family
+from regpath._stated_penalty import Penalty
+from regpath._stated_problem import StatedProblem, read_problem
 
 if TYPE_CHECKING:
     from regpath.result import Path
@@ -50,20 +56,24 @@ class Certificate:
     Attributes
     ----------
     objectives : ndarray of shape (L,)
-        Objective at the reported coefficients and intercepts, in squared units of y. Infinite
-        where a coefficient breaks its limits or an excluded feature takes part.
+        Objective at the reported coefficients and intercepts: the weighted mean of the losses
+        (gaussian: in squared units of y) plus the penalty. Infinite where a coefficient breaks its
+        limits or an excluded feature takes part.
     dual_gaps : ndarray of shape (L,)
-        Upper bound on (objective - optimum) / null objective. If y - offset is constant up to
-        rounding, the null objective is 0; the gap then is 0 if the objective is 0 up to rounding,
-        and infinite otherwise.
+        Upper bound on (objective - optimum) / null objective. If the model without features is
+        saturated up to rounding (gaussian: y - offset is constant), the null objective is 0; the
+        gap then is 0 if it is 0 up to rounding, and infinite otherwise.
     kkt_violations : ndarray of shape (L,)
         Largest distance of a gradient from the subdifferential of its penalty, divided by lambda;
         at lambda = 0 or infinity, by the largest gradient of the null model.
     dual_values : ndarray of shape (L,)
         The lower bounds on the optimum: objective minus absolute gap.
     null_objective : float
-        Objective of the model without features: half the weighted variance of y - offset (half
-        its mean square without an intercept).
+        Half the mean deviance of the model without features, of intercept and offset alone: its
+        loss minus the infimum of the loss over all linear predictors. Gaussian: half the weighted
+        variance of y - offset (half its mean square without an intercept). Cox: the infimum is
+        that of the saturated model, sum of W_t log W_t over the event times (Breslow; W_t is the
+        weight of the events at t), so that the null deviance is that of glmnet.
     lambdas : ndarray of shape (L,)
         The lambdas of the path.
     """
@@ -98,7 +108,7 @@ def certify(
     sample_weight: Any = None,
     offset: Any = None,
 ) -> Certificate:
-    """Recompute objectives, duality gaps and KKT violations of a gaussian path.
+    """Recompute objectives, duality gaps and KKT violations of a path of any family.
 
     Parameters
     ----------
@@ -107,9 +117,11 @@ def certify(
     X : array, sparse array or data frame of shape (n, p)
         The data the path was fitted to. A sparse X stays sparse.
     y : array of shape (n,)
-        The response.
+        The response: numbers, or labels of the classes that the path knows. For K responses an
+        array of shape (n, K). Survival times have the columns (time, event) or (start, stop,
+        event), or fields of these names.
     sample_weight, offset : array of shape (n,), optional
-        Weights and offset; by default those of the fit.
+        Weights and offset, (n, K) for K outputs; by default those of the fit.
 
     Returns
     -------
@@ -121,7 +133,7 @@ def certify(
     ValueError
         If the shapes do not match the path, or if a number that matters is NaN or infinite.
     NotImplementedError
-        If the path is not of the gaussian family.
+        If the family is not known.
 
     Examples
     --------
@@ -135,15 +147,25 @@ def certify(
     >>> bool(certify(path, X, y).dual_gaps.max() <= 1e-9)
     True
     """
-    if path.family != "gaussian":
-        raise NotImplementedError(f"certify: family {path.family!r} has no certificate yet.")
+    if path.family not in ("gaussian", *FAMILIES):
+        raise NotImplementedError(f"certify: family {path.family!r} has no certificate.")
     settings = path.settings
     sample_weight = settings.sample_weight if sample_weight is None else sample_weight
     offset = settings.offset if offset is None else offset
     # Overflow to infinity and 0/0 are answers here: an infinite gap is an honest upper bound.
     with np.errstate(all="ignore"):
-        problem = read_problem(path, X, y, sample_weight, offset)
-        return _certify(path, problem)
+        if path.family == "gaussian":
+            return _certify(path, read_problem(path, X, y, sample_weight, offset))
+        family = read_family(path, X, y, sample_weight, offset)
+        objectives, gaps, relative, violations, null = certify_family(path, family)
+        return Certificate(
+            objectives=objectives,
+            dual_gaps=relative,
+            kkt_violations=violations,
+            dual_values=objectives - gaps,
+            null_objective=null,
+            lambdas=np.asarray(path.lambdas, dtype=np.float64),
+        )
 
 
 def _certify(path: Path, problem: StatedProblem) -> Certificate:
@@ -186,67 +208,6 @@ def _relative(gaps: Array, problem: StatedProblem) -> Array:
 # --- one block of lambdas -----------------------------------------------------------------------
 
 
-@dataclass(frozen=True, eq=False)
-class _Penalty:
-    """phi_j for a block of lambdas: l1, l2 (p, k); limits (p, 1); features that take part."""
-
-    l1: Array
-    l2: Array
-    lower: Array
-    upper: Array
-    kept: NDArray[np.bool_]
-
-    def value(self, b: Array) -> Array:
-        return np.asarray(self.l1 * np.abs(b) + 0.5 * self.l2 * b * b)
-
-    def fenchel_young(self, b: Array, t: Array) -> Array:
-        """phi(b) + phi*(t) - t b without cancellation, as the sum over the two half-lines."""
-        return _half_line(np.maximum(b, 0), t - self.l1, self.l2, self.upper) + _half_line(
-            np.maximum(-b, 0), -t - self.l1, self.l2, -self.lower
-        )
-
-    def excess(self, b: Array, t: Array) -> Array:
-        """Signed distance of t from the subdifferential of phi at b; an end of it may be open."""
-        slope = self.l2 * b
-        low = np.where(b > self.lower, slope + np.where(b > 0, self.l1, -self.l1), -np.inf)
-        high = np.where(b < self.upper, slope + np.where(b < 0, -self.l1, self.l1), np.inf)
-        return np.asarray(np.maximum(t - high, 0) - np.maximum(low - t, 0))
-
-    def maximiser(self, t: Array) -> Array:
-        """Return the z that attains phi*(t)."""
-        excess = np.maximum(np.abs(t) - self.l1, 0)
-        z = np.copysign(np.where(excess > 0, excess / self.l2, 0), t)
-        return np.clip(z, self.lower, self.upper)
-
-    def columns(self, index: Index) -> _Penalty:
-        """Restrict to some of the lambdas."""
-        l1, l2 = self.l1[:, index], self.l2[:, index]
-        return _Penalty(l1, l2, self.lower, self.upper, self.kept)
-
-    def rows(self, index: Index) -> _Penalty:
-        """Restrict to some of the features."""
-        l1, l2, lower, upper, kept = self.l1, self.l2, self.lower, self.upper, self.kept
-        return _Penalty(l1[index], l2[index], lower[index], upper[index], kept[index])
-
-    def unbounded(self, t: Array) -> NDArray[np.bool_]:
-        """Whether phi* grows without bound in the direction of t (no ridge term, no limit)."""
-        limit = np.where(t > 0, self.upper, -self.lower)
-        return np.asarray((self.l2 == 0) & (limit == np.inf))
-
-
-def _half_line(x: Array, slope: Array, l2: Array, limit: Array) -> Array:
-    """Maximum over 0 <= z <= limit of slope z - l2 z^2 / 2, minus the value at z = x."""
-    inside = 0.5 * ((slope - l2 * x) / np.sqrt(l2)) ** 2
-    bend = np.where(l2 > 0, 0.5 * l2 * (limit + x), 0)
-    at_limit = (limit - x) * (slope - bend)
-    reach = np.where(l2 > 0, l2 * limit, 0)
-    return np.where(
-        slope <= 0,
-        x * (0.5 * l2 * x - slope),
-        np.where((l2 > 0) & (slope <= reach), inside, at_limit),
-    )
-
-
 def _certify_block(
     problem: StatedProblem, lambdas: Array, l1_ratio: float, coefs: Array, intercepts: Array
 ) -> Array:
@@ -276,14 +237,14 @@ def _certify_block(
     return np.stack([objective, np.where(np.isnan(gap), np.inf, gap), violation])
 
 
-def _penalty(problem: StatedProblem, lambdas: Array, l1_ratio: float) -> _Penalty:
+def _penalty(problem: StatedProblem, lambdas: Array, l1_ratio: float) -> Penalty:
     """phi_j at each lambda. At lambda = inf every penalised feature is out (its coefficient 0)."""
     factor = np.where(problem.kept, problem.factor, 0)
     kept = problem.kept & ((factor == 0) | np.isfinite(lambdas).all())
     strength = factor[:, None] * np.where(np.isinf(lambdas), 0, lambdas)
     # In units of 2**exponent: l1 and limits scale with y, l2 does not.
     scale = np.ldexp(problem.design.scale, -problem.exponent)
-    return _Penalty(
+    return Penalty(
         l1=np.ldexp(strength * l1_ratio, -problem.exponent),
         l2=strength * (1 - l1_ratio),
         lower=np.where(kept, problem.lower * scale, 0)[:, None],
@@ -293,7 +254,7 @@ def _penalty(problem: StatedProblem, lambdas: Array, l1_ratio: float) -> _Penalt
 
 
 def _kkt_violation(
-    problem: StatedProblem, penalty: _Penalty, lambdas: Array, b: Array, gradient: Array
+    problem: StatedProblem, penalty: Penalty, lambdas: Array, b: Array, gradient: Array
 ) -> Array:
     worst = np.abs(penalty.excess(b, gradient)).max(axis=0, initial=0)
     unit = np.ldexp(lambdas, -problem.exponent)
@@ -305,7 +266,7 @@ def _kkt_violation(
 
 
 def _smallest_gap(
-    problem: StatedProblem, penalty: _Penalty, b: Array, residual: Array, gradient: Array
+    problem: StatedProblem, penalty: Penalty, b: Array, residual: Array, gradient: Array
 ) -> Array:
     """Smallest absolute gap over u = s (projected residual), without the intercept's part."""
     u, t = _dual_point(problem, penalty, b, residual, gradient)
@@ -322,7 +283,7 @@ def _smallest_gap(
 
 
 def _gap_along(
-    problem: StatedProblem, penalty: _Penalty, b: Array, residual: Array, u: Array, t: Array
+    problem: StatedProblem, penalty: Penalty, b: Array, residual: Array, u: Array, t: Array
 ) -> Array:
     """Smallest absolute gap over the multiples s u of a dual direction, with t = X~' W u."""
     w = problem.weights[:, None]
@@ -348,7 +309,7 @@ def _gap_along(
 
 
 def _refine_ridge(
-    problem: StatedProblem, penalty: _Penalty, b: Array, u: Array, t: Array
+    problem: StatedProblem, penalty: Penalty, b: Array, u: Array, t: Array
 ) -> tuple[Array, Array]:
     """Improve the dual point of a ridge problem by conjugate gradients.
 
@@ -384,7 +345,7 @@ def _refine_ridge(
 
 
 def _stationary_scale(
-    penalty: _Penalty, b: Array, t: Array, cross: Array, squares: Array, top: Array
+    penalty: Penalty, b: Array, t: Array, cross: Array, squares: Array, top: Array
 ) -> Array:
     """Bisect the derivative of the convex function s -> gap on [0, top]."""
     square = squares.sum(axis=0)
@@ -400,7 +361,7 @@ def _stationary_scale(
 
 
 def _dual_point(
-    problem: StatedProblem, penalty: _Penalty, b: Array, residual: Array, gradient: Array
+    problem: StatedProblem, penalty: Penalty, b: Array, residual: Array, gradient: Array
 ) -> tuple[Array, Array]:
     """Project the residual until no direction without penalty and limit is left in it.
 

@@ -25,7 +25,12 @@ solvers
 record
 path
 _warmup
-_stated_problem
+_stated_design _stated_penalty
+_stated_losses
+_stated_multi _stated_cox
+_stated_problem _stated_family
+_stated_newton
+_certify_families
 selection diagnostics plot survival
 datasets sklearn glmnet regpath
 benchmark

@@ -1,0 +1,102 @@
+"""Losses of K linear predictors as `regpath.diagnostics` states them; see `_stated_losses`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import special
+
+from regpath._stated_design import CONSTANT
+from regpath._stated_losses import kl
+
+__all__ = ["MultiGaussian", "Multinomial"]
+
+Array = NDArray[np.float64]
+
+
+class Multinomial:
+    """logsumexp(eta_i) - eta_i,y_i with eta of shape (n, K, k); the means are probabilities.
+
+    loss*(v) = sum_k m_k log m_k with m = y + v, so that loss + loss* - v eta is the divergence
+    sum_k m_k log(m_k / p_k).
+    """
+
+    has_intercept = True
+
+    def __init__(self, codes: NDArray[np.intp], outputs: int, weights: Array) -> None:
+        self.outputs = outputs
+        self.weights = weights
+        self.own = (codes[:, None] == np.arange(outputs))[:, :, None]
+        self.infimum = 0.0
+        self.rounding = CONSTANT**2
+
+    def _probabilities(self, eta: Array) -> Array:
+        return np.asarray(special.softmax(eta, axis=1))
+
+    def excess(self, eta: Array) -> Array:
+        """Weighted loss minus its infimum, (k,)."""
+        d = eta - np.where(self.own, eta, 0).sum(axis=1, keepdims=True)
+        top = d.max(axis=1)
+        others = np.where(self.own, 0, np.exp(d - top[:, None])).sum(axis=1)
+        return np.asarray(self.weights @ (top + np.log1p(others + np.expm1(-top))))
+
+    def slope(self, eta: Array) -> Array:
+        """Derivative of the loss of every row, (n, K, k)."""
+        others = np.where(self.own, 0, self._probabilities(eta))
+        return np.where(self.own, -others.sum(axis=1, keepdims=True), others)
+
+    def noise(self, eta: Array) -> Array:
+        """Size (n, K, k) of the numbers that the slope is the difference of."""
+        p = self._probabilities(eta)
+        bend = p * (1 - p) * (1 + np.abs(eta).max(axis=1, keepdims=True))
+        return np.asarray(np.abs(self.slope(eta)) + bend)
+
+    def hessian(self, eta: Array, Z: Array) -> Array:
+        """Second derivative (q K, q K) by the coefficients of Z, feature by feature."""
+        p, q, K = self._probabilities(eta)[:, :, 0], Z.shape[1], self.outputs
+        result = np.empty((q, K, q, K))
+        for i in range(K):
+            for j in range(K):
+                bend = self.weights * p[:, i] * ((i == j) - p[:, j])
+                result[:, i, :, j] = (Z * bend[:, None]).T @ Z
+        return result.reshape(q * K, q * K)
+
+    def bregman(self, eta: Array, s: Array) -> Array:
+        """Upper bound (k,) of sum w_i (loss + loss*(v) - v eta) at v = s slope."""
+        rows = kl(self._probabilities(eta), -(1 - s) * self.slope(eta)).sum(axis=1)
+        total = np.asarray(self.weights @ rows)
+        return np.where(np.isfinite(total), total, (1 - s) * self.excess(eta))
+
+
+class MultiGaussian:
+    """|Y_i - eta_i|^2 / 2 with eta of shape (n, K, k); loss*(v) = <v, Y_i> + |v|^2 / 2."""
+
+    has_intercept = True
+
+    def __init__(self, Y: Array, weights: Array) -> None:
+        self.outputs = Y.shape[1]
+        self.weights = weights
+        self.Y = Y[:, :, None]
+        self.infimum = 0.0
+        self.rounding = (CONSTANT * float(np.abs(Y).max())) ** 2
+
+    def excess(self, eta: Array) -> Array:
+        """Weighted loss, (k,)."""
+        return 0.5 * np.asarray(self.weights @ ((eta - self.Y) ** 2).sum(axis=1))
+
+    def slope(self, eta: Array) -> Array:
+        """Derivative of the loss of every row, (n, K, k)."""
+        return np.asarray(eta - self.Y)
+
+    def noise(self, eta: Array) -> Array:
+        """Size (n, K, k) of the numbers that the slope is the difference of."""
+        return np.asarray(np.abs(eta) + np.abs(self.Y))
+
+    def hessian(self, eta: Array, Z: Array) -> Array:
+        """Second derivative (q K, q K) by the coefficients of Z, feature by feature."""
+        gram: Array = (Z * self.weights[:, None]).T @ Z
+        return np.kron(gram, np.eye(self.outputs)).astype(np.float64)
+
+    def bregman(self, eta: Array, s: Array) -> Array:
+        """sum w_i (loss + loss*(v) - v eta) at v = s slope, (k,)."""
+        return np.asarray((1 - s) ** 2 * self.excess(eta))
