@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from regpath._numba import FUSED, kernel
+from regpath.kernels.primitives import axpy, axpy4
 
-__all__ = ["column_dots", "column_moments", "combine_columns"]
+__all__ = ["column_dots", "column_moments", "combine_columns", "combine_rows"]
 
 
 @kernel(FUSED)
@@ -39,3 +40,15 @@ def column_dots(design: Any, v: Any, features: Any, out: Any, start: int, stop: 
 def combine_columns(design: Any, a: float, features: Any, coefs: Any, out: Any) -> None:
     """Add a sum_k coefs_k x_j to out, in place, where j is entry k of the list of features."""
     design.combine(a, features, coefs, out)
+
+
+@kernel(FUSED)
+def combine_rows(columns: Any, features: Any, coefs: Any, out: Any, start: int, stop: int) -> None:
+    """Add sum_k coefs_k x_j to the rows start <= i < stop of out: `combine_columns` for a thread."""
+    r, whole = out[start:stop], features.size - features.size % 4
+    for k in range(0, whole, 4):
+        x0, x1 = columns[features[k]][start:stop], columns[features[k + 1]][start:stop]
+        x2, x3 = columns[features[k + 2]][start:stop], columns[features[k + 3]][start:stop]
+        axpy4((coefs[k], coefs[k + 1], coefs[k + 2], coefs[k + 3]), x0, x1, x2, x3, r)
+    for k in range(whole, features.size):
+        axpy(coefs[k], columns[features[k]][start:stop], r)

@@ -6,60 +6,65 @@ from typing import Any
 
 from regpath._numba import kernel
 
-__all__ = ["CHUNK", "row_gaps", "row_terms"]
+__all__ = ["CHUNK", "CURVATURE", "SIZE", "SLOPE", "SQUARE", "VALUE", "row_gaps", "row_terms"]
 
 # Rows that are summed on their own.
 CHUNK = 8192
+# What is summed, in the order of the columns of ``sums``.
+VALUE, SLOPE, SIZE, CURVATURE, SQUARE = 0, 1, 2, 3, 4
+# Keeps the division by a curvature of 0 finite.
+LEAST_CURVATURE = 1e-100
 
 
 @kernel()
-def row_terms(
-    loss: Any,
-    y: Any,
-    weights: Any,
-    eta: Any,
-    slope: Any,
-    curvature: Any,
-    sums: Any,
-    start: int,
-    stop: int,
-) -> None:
-    """Weighted losses minus their minima, summed in chunks, and both derivatives of every row.
+def row_terms(loss: Any, data: Any, eta: Any, out: Any, sums: Any, start: int, stop: int) -> None:
+    """Losses minus their minima, with both derivatives, and sums over chunks of rows.
 
-    Rows of weight 0 are not looked at; their derivatives are 0.
+    Parameters
+    ----------
+    loss : named tuple
+        As in `regpath.losses`.
+    data : ndarray of shape (3, n)
+        Responses, weights, and their square roots.
+    eta : ndarray of shape (n,)
+    out : ndarray of shape (3, n)
+        Filled with slopes, residuals (minus the slope times the root of the weight) and curvatures.
+        Rows of weight 0 are not looked at; theirs are 0.
+    sums : ndarray of shape (n_chunks, 5)
+        Filled with weighted sums of losses, slopes, absolute slopes, curvatures, and squares of
+        slopes over curvatures.
+    start, stop : int
+        Chunks that are looked at.
     """
+    y, weights, root = data[0], data[1], data[2]
     for c in range(start, stop):
-        first, last = c * CHUNK, min((c + 1) * CHUNK, y.size)
-        total = 0.0
-        for i in range(first, last):
-            slope[i] = curvature[i] = 0.0
-            if weights[i] > 0.0:
-                value, slope[i], curvature[i] = loss.terms(y[i], eta[i])
-                total += weights[i] * (value - loss.minimum(y[i]))
-        sums[c] = total
+        value_sum = slope_sum = size_sum = curvature_sum = square_sum = 0.0
+        for i in range(c * CHUNK, min((c + 1) * CHUNK, eta.size)):
+            w = weights[i]
+            if w > 0.0:
+                value, slope, curvature = loss.terms(y[i], eta[i])
+                value_sum += w * (value - loss.minimum(y[i]))
+                slope_sum += w * slope
+                size_sum += w * abs(slope)
+                curvature_sum += w * curvature
+                if slope != 0.0:
+                    square_sum += w * (slope * slope / max(curvature, LEAST_CURVATURE))
+                out[0, i], out[1, i], out[2, i] = slope, -root[i] * slope, curvature
+            else:
+                out[0, i] = out[1, i] = out[2, i] = 0.0
+        sums[c, VALUE], sums[c, SLOPE], sums[c, SIZE] = value_sum, slope_sum, size_sum
+        sums[c, CURVATURE], sums[c, SQUARE] = curvature_sum, square_sum
 
 
 @kernel()
 def row_gaps(
-    loss: Any,
-    y: Any,
-    weights: Any,
-    eta: Any,
-    slope: Any,
-    scale: Any,
-    sums: Any,
-    start: int,
-    stop: int,
+    loss: Any, data: Any, eta: Any, slope: Any, s: float, sums: Any, start: int, stop: int
 ) -> None:
-    """Weighted sums of loss + loss*(v) - v eta >= 0 at v = scale slope, in chunks.
-
-    ``scale`` is an array of one number.
-    """
-    s = scale[0]
+    """Weighted sums of loss + loss*(v) - v eta >= 0 at v = s slope, over chunks of rows."""
+    y, weights = data[0], data[1]
     for c in range(start, stop):
-        first, last = c * CHUNK, min((c + 1) * CHUNK, y.size)
         total = 0.0
-        for i in range(first, last):
+        for i in range(c * CHUNK, min((c + 1) * CHUNK, eta.size)):
             if weights[i] > 0.0:
                 value, _, _ = loss.terms(y[i], eta[i])
                 v = s * slope[i]

@@ -156,7 +156,8 @@ class CoxLoss:
         slope = np.where(used, curvature - self._event, 0.0)
         residual = (-self._root * slope)[None]
         value = value - self.floor if np.isfinite(value) else np.inf
-        return Terms(value, slope[None], residual, curvature[None], _Moments(risk, sums))
+        square = float((self._weights * slope**2 / np.maximum(curvature, 1e-100)).sum())
+        return Terms(value, slope[None], residual, curvature[None], square, _Moments(risk, sums))
 
     def _over_terms(self, values: Array) -> Array:
         """Sums of values (..., n) over the risk set of every term."""

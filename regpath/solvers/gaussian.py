@@ -15,12 +15,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Dense, n_bytes
+from regpath.designs import Dense
 from regpath.kernels import quadratic
 from regpath.kernels.gap import dual_gap, penalty_value, worst_violation
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.gram import GramCore, Outcome
+from regpath.solvers.gram import GramCore, Outcome, largest_gram
 from regpath.solvers.outside import Outside
 from regpath.solvers.points import NULL, SolvedPoints, Units
 from regpath.solvers.products import gram_of_columns
@@ -40,8 +40,6 @@ AT_ONCE, SOON_WORTH_A_GRAM = 200, 1000
 SPARSE_SWEEP_COST = 7.5
 # Working-set size from which descent on sparse columns is tried.
 FIRST_TRIAL = 300
-# Bytes that the Gram matrix and its factor may take in any case.
-LEAST_GRAM_DENSE, LEAST_GRAM_SPARSE = 256e6, 24e6
 # Iterations between two looks at the clock, and operations.
 CHUNK = 200
 OPERATIONS_AT_ONCE = 2_000_000
@@ -97,7 +95,7 @@ class ActiveSetSolver:
         self.core: GramCore | ResidualCore = self._gram
         self._unit = 1.0 / g.penalty_scale
         self._local = self._penalty.at(self.working)
-        self._gram_limit = self._largest_gram()
+        self._gram_limit = largest_gram(g.design)
         self._next_trial: float = math.inf if isinstance(g.design, Dense) else FIRST_TRIAL
         if self._whole_gram_pays(0):
             self._admit(self._candidates)
@@ -330,12 +328,6 @@ class ActiveSetSolver:
         )
 
     # -- strategy ------------------------------------------------------------------------------
-
-    def _largest_gram(self) -> int:
-        """Working-set size up to which G and R may grow: a fair share of the memory of X."""
-        design = self.geometry.design
-        least = LEAST_GRAM_DENSE if isinstance(design, Dense) else LEAST_GRAM_SPARSE
-        return int(math.sqrt(max(least, 0.5 * n_bytes(design)) / 16.0))
 
     def _whole_gram_pays(self, entering: int) -> bool:
         """Whether to put all features into the Gram matrix at once.

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.designs import Csc, Dense, n_columns, n_entries
-from regpath.kernels.passes import column_dots, column_moments
+from regpath.kernels.passes import column_dots, column_moments, combine_columns, combine_rows
 from regpath.kernels.primitives import axpy
 from regpath.solvers.points import Units
 from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
@@ -119,6 +119,18 @@ class Geometry:
         over_columns(self.design, self.n_threads, column_dots, weighted, features, out)
         self.passes += features.size / self.p
         return self._standardized(out, weighted, features)
+
+    def add_columns(self, features: Index, b: Array, eta: Array) -> None:
+        """Add sum_j b_j (x_j - m_j) / d_j, without weights of rows, to a vector in place."""
+        if not features.size:
+            return
+        coefs = b / self.scale[features]
+        eta -= float(self.mean[features] @ coefs)
+        self.passes += features.size / self.p
+        if not isinstance(self.design, Dense):
+            return combine_columns(self.design, 1.0, features, coefs, eta)
+        edges = equal_ranges(eta.size, threads_worth(features.size * eta.size, self.n_threads))
+        in_ranges(combine_rows, edges, self.design.columns, features, coefs, eta)
 
     def _standardized(self, out: Array, weighted: Array, which: Any) -> Array:
         axpy(-float(weighted.sum()), self.mean[which], out)

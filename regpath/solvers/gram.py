@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath.designs import Csc, Dense, n_bytes
 from regpath.kernels import factor, quadratic
 from regpath.penalties import ElasticNet
 
-__all__ = ["GramCore", "Outcome"]
+__all__ = ["GramCore", "Outcome", "largest_gram"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -21,6 +23,16 @@ Index = NDArray[np.int64]
 SMALL = 200
 # Columns that are appended to a factor at once.
 BATCH = 32
+
+
+# Bytes that the Gram matrix and its factor may take in any case.
+LEAST_GRAM_DENSE, LEAST_GRAM_SPARSE = 256e6, 24e6
+
+
+def largest_gram(design: Dense | Csc) -> int:
+    """Working-set size up to which G and R may grow: a fair share of the memory of X."""
+    least = LEAST_GRAM_DENSE if isinstance(design, Dense) else LEAST_GRAM_SPARSE
+    return int(math.sqrt(max(least, 0.5 * n_bytes(design)) / 16.0))
 
 
 class Outcome(NamedTuple):

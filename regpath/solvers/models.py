@@ -25,13 +25,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath.designs import Dense
 from regpath.kernels.passes import column_moments
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry, over_columns
-from regpath.solvers.gram import GramCore, Outcome
+from regpath.solvers.gram import GramCore, Outcome, largest_gram
 from regpath.solvers.products import Columns
+from regpath.solvers.residual import ResidualCore
 from regpath.solvers.rows import SmoothLoss, Terms
-from regpath.solvers.working import Working, working_columns
+from regpath.solvers.working import Working, start_residual, working_columns
 
 __all__ = ["Model", "RowModel"]
 
@@ -40,6 +42,8 @@ Index = NDArray[np.int64]
 
 # Curvatures below this share of the largest one count as this share: the model stays bounded.
 LEAST_CURVATURE = 1e-10
+# Descent on sparse columns: epochs that a solve takes, and operations of one epoch an entry.
+MANY_SWEEPS, SPARSE_SWEEP_COST = 60, 7.5
 # A column that varies only where there is no curvature is taken to be this long, in its own units.
 SHORTEST = 1e-7
 
@@ -109,7 +113,7 @@ class RowModel:
         self._features = np.empty(0, np.int64)
         self._lengths = np.empty(0)
         self._columns: Working = working_columns(self._reweighted)
-        self._core = GramCore(0.0, min(g.n, g.p) + 1)
+        self._core: GramCore | None = GramCore(0.0, min(g.n, g.p) + 1)
         self._coupling = self._loss.coupling(terms)
         self._images = np.empty((0, 0))
         self.size = 0
@@ -133,12 +137,27 @@ class RowModel:
         self._lengths = np.concatenate(
             [self._lengths, self._total_root * length / g.scale[features]]
         )
-        block = self._columns.append(features, True)
-        assert block is not None
-        if self._coupling is not None:
-            block -= self._coupled(features)
-        self._core.extend(block, np.zeros(features.size))
+        if self._core is not None and not self._gram_pays():
+            self._core = None  # for the life of these weights
+        block = self._columns.append(features, self._core is not None)
+        if self._core is not None and block is not None:
+            if self._coupling is not None:
+                block -= self._coupled(features)
+            self._core.extend(block, np.zeros(features.size))
         self.size = self._features.size
+
+    def _gram_pays(self) -> bool:
+        """Whether a Gram matrix fits, and costs less than descent on the columns."""
+        design, size = self._geometry.design, self._features.size
+        if self._coupling is not None:
+            return True
+        if size > largest_gram(design):
+            return False
+        if isinstance(design, Dense):
+            return True
+        j = self._features
+        entries = int((design.indptr[j + 1] - design.indptr[j]).sum())
+        return size**3 < 3.0 * MANY_SWEEPS * SPARSE_SWEEP_COST * entries
 
     def _coupled(self, features: Index) -> Array:
         """Products of the images of new columns with all."""
@@ -159,12 +178,22 @@ class RowModel:
         budget: int,
     ) -> tuple[Array, Outcome]:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
-        lengths = self._lengths
-        rr = float(terms.residual[0] @ (terms.residual[0] / self._curvature))
-        local = stretched(penalty, lengths)
-        self._core.pose(b * lengths, gradient / lengths, rr)
+        lengths, local = self._lengths, stretched(penalty, self._lengths)
+        if self._core is None:
+            return self._sweep(local, b * lengths, terms, target, budget)
+        self._core.pose(b * lengths, gradient / lengths, terms.square)
         outcome = self._core.solve(local, target, budget)
         return self._core.coefs / lengths, outcome
+
+    def _sweep(
+        self, penalty: ElasticNet, b: Array, terms: Terms, target: float, budget: int
+    ) -> tuple[Array, Outcome]:
+        """The same in residual form."""
+        r = terms.residual[0] / np.sqrt(self._curvature)
+        response = self._columns.plain_residual(start_residual(self._columns, r, -b))
+        core = ResidualCore(self._columns, response, b)
+        outcome = core.solve(penalty, target, budget)
+        return core.coefs / self._lengths, outcome
 
     def intercepts(self, change: Array) -> Array:
         """How the intercept moves with a change of the coefficients."""

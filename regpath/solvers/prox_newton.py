@@ -25,7 +25,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.kernels.gap import penalty_gap, penalty_value, shrinkage, worst_violation
-from regpath.kernels.passes import combine_columns
 from regpath.penalties import ElasticNet
 from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
@@ -49,8 +48,6 @@ SLOW = 0.1
 NEAR = 0.9
 # Armijo's share of the predicted decrease, and the shortest step.
 SUFFICIENT, SHORTEST_STEP = 1e-4, 1e-10
-# Keeps a division by a curvature of 0 finite.
-LEAST_CURVATURE = 1e-300
 # Steps without a gap that is a tenth smaller, after which only rounding is left.
 MOST_PATIENCE = 25
 # Times that the target of the working set is made ten times as tight for one point.
@@ -248,13 +245,9 @@ class ProxNewtonSolver:
         g, eta = self.geometry, self._start.copy()
         support = np.flatnonzero(b)
         output, feature = np.divmod(self._working[support], g.p)
-        coefs = b[support] / g.scale[feature]
         for k in range(len(eta)):
             own = output == k
-            j, c = feature[own], coefs[own]
-            combine_columns(g.design, 1.0, j, c, eta[k])
-            eta[k] -= float(g.mean[j] @ c)
-        g.passes += support.size / g.p
+            g.add_columns(feature[own], b[support[own]], eta[k])
         return eta
 
     # -- certify -------------------------------------------------------------------------------
@@ -267,9 +260,7 @@ class ProxNewtonSolver:
         if s < 1.0:
             charged = (1.0 - s) * self._terms.value
             if self._loss.has_conjugate:
-                residual, curvature = self._terms.residual, self._terms.curvature
-                rr = float((residual**2 / np.maximum(curvature, LEAST_CURVATURE)).sum())
-                charged = min(0.5 * (1.0 - s) ** 2 * rr, charged)
+                charged = min(0.5 * (1.0 - s) ** 2 * self._terms.square, charged)
             part += charged
             unshrunk = float(penalty_gap(local, g, b, b.size, local, g[:0], 1.0))
             part = min(part, unshrunk)

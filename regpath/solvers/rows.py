@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.kernels.rows import CHUNK, row_gaps, row_terms
+from regpath.kernels.rows import CHUNK, CURVATURE, SIZE, SLOPE, SQUARE, VALUE, row_gaps, row_terms
 from regpath.solvers.threads import in_ranges, threads_worth
 
 __all__ = ["RowLoss", "SmoothLoss", "Terms"]
@@ -23,6 +23,8 @@ Array = NDArray[np.float64]
 
 # Newton steps on the intercept, and the length of the longest.
 MOST_STEPS, LONGEST_STEP = 200, 4.0
+# Share of the sum of slopes that is rounding.
+ROUNDING = 1e-15
 # Operations of one row.
 ROW_COST = 20
 
@@ -40,6 +42,8 @@ class Terms(NamedTuple):
         Minus the derivative by eta, times sqrt(w).
     curvature : ndarray of shape (K, n)
         What a model of second order needs; for rows that are independent, the second derivative.
+    square : float
+        Squared length of residuals over the roots of curvatures.
     state : object
         What else the loss itself wants to know of this point.
     """
@@ -48,6 +52,7 @@ class Terms(NamedTuple):
     slope: Array
     residual: Array
     curvature: Array
+    square: float
     state: Any = None
 
 
@@ -98,13 +103,13 @@ class RowLoss:
         fit_intercept: bool,
         n_threads: int,
     ) -> None:
-        self._loss, self._y, self._weights, self._offset = loss, y, weights, offset
+        self._loss, self._offset = loss, offset
         self._fit_intercept = fit_intercept
-        self._root = np.sqrt(weights)
+        self._data = np.stack([y, weights, np.sqrt(weights)])
         n_chunks = -(-y.size // CHUNK)
         threads = min(n_chunks, threads_worth(y.size * ROW_COST, n_threads))
         self._edges = np.linspace(0, n_chunks, threads + 1).astype(np.int64)
-        self._sums = np.empty(n_chunks)
+        self._sums = np.empty((n_chunks, 5))
         rows = np.flatnonzero(weights > 0.0)
         # The infimum may be a different one for every row, but rows of equal y share it.
         values, counts = np.unique(y[rows], return_inverse=True)
@@ -120,21 +125,19 @@ class RowLoss:
         """Linear predictor (1, n) of no features: the offset."""
         return self._offset[None].copy()
 
-    def at(self, eta: Array) -> tuple[float, Array, Array]:
-        """Value, slopes and curvatures (n,) at a linear predictor."""
-        slope, curvature = np.empty_like(eta[0]), np.empty_like(eta[0])
-        arrays = self._loss, self._y, self._weights, eta[0], slope, curvature, self._sums
-        in_ranges(row_terms, self._edges, *arrays)
-        return float(self._sums.sum()), slope, curvature
+    def _at(self, eta: Array) -> tuple[Array, Array]:
+        """Slopes, residuals and curvatures (3, n) at a linear predictor, and their sums."""
+        out = np.empty((3, eta.size))
+        in_ranges(row_terms, self._edges, self._loss, self._data, eta, out, self._sums)
+        return out, self._sums.sum(axis=0)
 
     def centred(self, eta: Array) -> tuple[Array, Array, Terms]:
         """The best intercept on top of eta, eta with it, and the terms there."""
-        value, slope, curvature = self.at(eta)
-        shift, low, high = 0.0, -math.inf, math.inf
+        shift, low, high, moved = 0.0, -math.inf, math.inf, eta
+        out, sums = self._at(eta[0])
         for _ in range(MOST_STEPS if self._fit_intercept else 0):
-            pull = float(self._weights @ slope)
-            steep = float(self._weights @ curvature)
-            noise = 4e-16 * float(self._weights @ np.abs(slope))
+            pull, steep = float(sums[SLOPE]), float(sums[CURVATURE])
+            noise = ROUNDING * float(sums[SIZE])
             if not math.isfinite(pull) or abs(pull) <= noise:
                 break
             low, high = (shift, high) if pull < 0.0 else (low, shift)
@@ -144,12 +147,13 @@ class RowLoss:
                 new = low + 0.5 * (high - low)
             if abs(new - shift) <= 1e-16 * (1.0 + abs(shift)):
                 break
-            last, shift = abs(pull), new
-            value, slope, curvature = self.at(eta + shift)
-            if abs(float(self._weights @ slope)) >= last and last <= 100.0 * noise:
+            shift, moved = new, eta + new
+            out, sums = self._at(moved[0])
+            if abs(float(sums[SLOPE])) >= abs(pull) and abs(pull) <= 100.0 * noise:
                 break  # rounding
-        terms = Terms(value, slope[None], (-self._root * slope)[None], curvature[None])
-        return np.array([shift]), eta + shift, terms
+        value, square = float(sums[VALUE]), float(sums[SQUARE])
+        terms = Terms(value, out[0:1], out[1:2], out[2:3], square)
+        return np.array([shift]), moved, terms
 
     def coupling(self, terms: Terms) -> None:
         """Rows are independent."""
@@ -160,7 +164,7 @@ class RowLoss:
             return 0.0
         if s == 0.0 or not self.has_conjugate:
             return (1.0 - s) * terms.value
-        scale = np.array([s])
-        arrays = self._loss, self._y, self._weights, eta[0], terms.slope[0], scale, self._sums
+        gaps = np.empty(len(self._sums))
+        arrays = self._loss, self._data, eta[0], terms.slope[0], s, gaps
         in_ranges(row_gaps, self._edges, *arrays)
-        return float(self._sums.sum())
+        return float(gaps.sum())

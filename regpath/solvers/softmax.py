@@ -106,7 +106,8 @@ class SoftmaxLoss:
         slope = p - self._y
         loss = -np.where(self._y > 0.0, self._y * log_p, 0.0).sum(axis=0)
         value = float(self._weights @ loss) + self._minimum
-        return Terms(value, slope, -self._root * slope, p, log_p)
+        square = float((slope**2 / np.maximum(p, LEAST_PROBABILITY)).sum(axis=0) @ self._weights)
+        return Terms(value, slope, -self._root * slope, p, square, log_p)
 
     def _intercept_curvature(self, terms: Terms) -> tuple[Array]:
         p = terms.curvature
@@ -230,8 +231,7 @@ class SoftmaxModel:
     ) -> tuple[Array, Outcome]:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
         lengths = self._lengths
-        rr = float((terms.residual**2 / self._p).sum())
-        self._core.pose(b * lengths, gradient / lengths, rr)
+        self._core.pose(b * lengths, gradient / lengths, terms.square)
         outcome = self._core.solve(stretched(penalty, lengths), target, budget)
         return self._core.coefs / lengths, outcome
 
