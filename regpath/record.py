@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from regpath._parts import Columns, Settings, Status, store_coefs
 from regpath.designs import Dense
-from regpath.families import Cox
+from regpath.families import Cox, Multinomial
 from regpath.result import Path
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import SolvedPoints, Units
@@ -153,6 +153,8 @@ class Record:
         intercepts = np.concatenate(shifts, axis=1) + self._units.response_mean
         if not wanted or isinstance(problem.response.family, Cox):
             intercepts = np.zeros_like(intercepts)
+        if isinstance(problem.response.family, Multinomial):
+            intercepts -= intercepts.mean(axis=0)  # probabilities do not notice
         return intercepts if problem.response.n_outputs else intercepts[0]
 
     def _tell_separation(self, problem: Problem, tol: float) -> None:

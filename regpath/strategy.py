@@ -17,6 +17,7 @@ from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
 from regpath.solvers.models import RowModel
 from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.prox_newton import ProxNewtonSolver
+from regpath.solvers.rotated import LARGEST_ROTATED, RotatedSolver
 from regpath.solvers.rows import RowLoss
 from regpath.solvers.softmax import SoftmaxLoss, SoftmaxModel
 from regpath.solvers.spectral import SpectralSolver
@@ -55,7 +56,7 @@ def prepare(call: str, problem: Problem, options: Options) -> tuple[Geometry, So
         return geometry, _gaussian(problem, geometry, options)
     # Response and offset stay as they are: only the columns are standardised.
     geometry = _measure(call, problem, options, np.zeros(problem.n))
-    return geometry, _smooth(call, family, problem, geometry, options)
+    return geometry, _smooth(family, problem, geometry, options)
 
 
 def _measure(call: str, problem: Problem, options: Options, y: Array) -> Geometry:
@@ -92,36 +93,52 @@ def _gaussian(problem: Problem, geometry: Geometry, options: Options) -> Solver:
     )
 
 
-def _smooth(
-    call: str, family: Family, problem: Problem, geometry: Geometry, options: Options
-) -> Solver:
+def _smooth(family: Family, problem: Problem, geometry: Geometry, options: Options) -> Solver:
     lower, upper = working_limits(problem, geometry)
-    given: dict[str, Any] = {
-        "fit_intercept": options.fit_intercept,
-        "n_threads": geometry.n_threads,
-    }
-    weights, y, intercept = problem.weights, problem.response.y, options.fit_intercept
+    unlimited = bool(np.all(np.isinf(lower)) and np.all(np.isinf(upper)))
+
+    def make(columns: Geometry, factor: Array) -> ProxNewtonSolver:
+        endless = np.full(factor.size, np.inf)
+        low, high = (lower, upper) if columns is geometry else (-endless, endless)
+        return ProxNewtonSolver(
+            columns,
+            *_loss_and_model(family, problem, columns, options),
+            factor,
+            low,
+            high,
+            options.l1_ratio,
+            options.tol,
+            options.max_iter,
+        )
+
+    penalised = np.count_nonzero(np.isfinite(problem.penalty_factor) & (problem.penalty_factor > 0))
+    wide = geometry.n < penalised and geometry.n <= LARGEST_ROTATED
+    if options.l1_ratio == 0.0 and unlimited and wide:
+        return RotatedSolver(geometry, problem.penalty_factor, make)
+    return make(geometry, problem.penalty_factor)
+
+
+def _loss_and_model(
+    family: Family, problem: Problem, geometry: Geometry, options: Options
+) -> tuple[Any, Any]:
+    """The loss of a family, and the model that its Newton steps minimise."""
+    y, weights, offset = problem.response.y, problem.weights, problem.offset
+    intercept = options.fit_intercept
     loss: Any
-    model: Any
     if isinstance(family, Multinomial):
-        loss = SoftmaxLoss(y, weights, problem.offset, fit_intercept=intercept)
-        model = SoftmaxModel(geometry, weights, loss.n_outputs, fit_intercept=intercept)
-    elif isinstance(family, Cox):
+        loss = SoftmaxLoss(y, weights, offset, fit_intercept=intercept)
+        return loss, SoftmaxModel(geometry, weights, loss.n_outputs, fit_intercept=intercept)
+    if isinstance(family, Cox):
         strata = problem.response.strata
-        loss = CoxLoss(y, weights, problem.offset, ties=family.ties, strata=strata)
-        model = RowModel(geometry, loss, weights, fit_intercept=True)
-    else:
-        assert not isinstance(family, Gaussian | MultiGaussian)
-        loss = RowLoss(family.loss(), y, weights, problem.offset, **given)
-        model = RowModel(geometry, loss, weights, fit_intercept=intercept)
-    return ProxNewtonSolver(
-        geometry,
-        loss,
-        model,
-        problem.penalty_factor,
-        lower,
-        upper,
-        options.l1_ratio,
-        options.tol,
-        options.max_iter,
+        loss = CoxLoss(y, weights, offset, ties=family.ties, strata=strata)
+        return loss, RowModel(geometry, loss, weights, fit_intercept=True)
+    assert not isinstance(family, Gaussian | MultiGaussian)
+    loss = RowLoss(
+        family.loss(),
+        y,
+        weights,
+        offset,
+        fit_intercept=intercept,
+        n_threads=geometry.n_threads,
     )
+    return loss, RowModel(geometry, loss, weights, fit_intercept=intercept)

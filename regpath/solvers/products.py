@@ -66,12 +66,28 @@ def _column_blocks(geometry: Geometry, features: Index) -> Any:
 
 
 def gram_of_rows(geometry: Geometry, features: Index, shrink: Array) -> Array:
-    """Sum over features of shrink_j x~_j x~_j' for a dense X."""
+    """Sum over features of shrink_j x~_j x~_j'."""
+    if not isinstance(geometry.design, Dense):
+        return _sparse_gram_of_rows(geometry, features, shrink)
     gram = np.zeros((geometry.n, geometry.n))
     for part, block in _column_blocks(geometry, features):
         block *= np.sqrt(shrink[part])[:, None]
         gram += block.T @ block
     geometry.passes += 1.0
+    return gram
+
+
+def _sparse_gram_of_rows(geometry: Geometry, features: Index, shrink: Array) -> Array:
+    g = geometry
+    scale = np.sqrt(shrink) / g.scale[features]
+    X = (_scipy(g.design)[:, features] * scale).tocsr() * g.root[:, None]
+    shift = g.mean[features] * scale
+    gram = np.asarray((X @ X.T).toarray())
+    along = X @ shift
+    gram -= np.outer(along, g.root)
+    gram -= np.outer(g.root, along)
+    gram += np.outer(g.root, g.root) * float(shift @ shift)
+    g.passes += 1.0
     return gram
 
 

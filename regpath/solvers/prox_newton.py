@@ -83,6 +83,7 @@ class ProxNewtonSolver:
         max_iter: int,
     ) -> None:
         g, K = geometry, loss.n_outputs
+        self.n_outputs = K
         self.geometry, self.l1_ratio, self.tol, self.max_iter = g, l1_ratio, tol, max_iter
         self.deadline = math.inf
         self.why = ["proximal Newton steps on a working set, with a Gram matrix of kept weights"]
@@ -99,7 +100,7 @@ class ProxNewtonSolver:
         self.intercepts, self._eta, self._terms = loss.centred(self._start)
         self._null_value = self._terms.value
         self.null = self._null_value or 1.0
-        residual = self._terms.residual
+        residual = self.null_residual = self._terms.residual
         gradient = np.concatenate([g.gradient(row) for row in residual])
         self._top = float(np.abs(gradient).max(initial=0.0))
         self._outside = Outside(g, self._penalty, self._excluded, residual, gradient)
@@ -120,6 +121,11 @@ class ProxNewtonSolver:
             top=self._top,
             by_conjugate=self._loss.has_conjugate,
         )
+
+    @property
+    def residual(self) -> Array:
+        """Residual (K, n) at the present point."""
+        return self._terms.residual
 
     # -- the path ------------------------------------------------------------------------------
 
