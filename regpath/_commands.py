@@ -16,13 +16,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path as FilePath
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from regpath._extras import require
+from regpath._predict import PredictionType
 from regpath._table import HEAD, coef_columns, header, path_columns, table_rows
 from regpath._tables import DataError, Table, read_table, write_csv
 from regpath.result import Path
@@ -181,6 +182,14 @@ def predict(
             help="Any value within the path. Default: all of its grid.", show_default=False
         ),
     ] = None,
+    kind: Annotated[
+        str,
+        typer.Option(
+            "--type",
+            metavar="TYPE",
+            help="response: means or probabilities, link: linear predictors, class: labels.",
+        ),
+    ] = "response",
     out: Annotated[
         FilePath | None,
         typer.Option(metavar="FILE", help="CSV file. Default: print.", show_default=False),
@@ -193,13 +202,21 @@ def predict(
     table = read_table(data, notes=path.info.get("data"))
     # A model that was saved from Python may know no names: then columns go by their order.
     X = table.design(path.feature_names or table.names, role="features of the model")
-    predictions = path.predict(X, lambda_value)
-    columns: dict[str, Any] = {"prediction": predictions}
-    if predictions.ndim == 2:
-        columns = dict(zip(map(repr, path.lambdas.tolist()), predictions.T, strict=True))
+    predictions = path.predict(X, lambda_value, type=cast(PredictionType, kind))
+    outputs = path.output_labels if kind != "class" else ()
+    names = _prediction_names(outputs, None if lambda_value is not None else path.lambdas)
+    columns = dict(zip(names, predictions.reshape(-1, len(names)).T, strict=True))
     write_csv(out or sys.stdout, columns)
     if out is not None:
         typer.echo(f"Wrote {len(predictions)} predictions to {out}")
+
+
+def _prediction_names(outputs: Sequence[str], lambdas: Any) -> list[str]:
+    """Names of the columns of predictions: the output, the lambda, or the output at the lambda."""
+    if lambdas is None:
+        return list(outputs) or ["prediction"]
+    grid = [repr(value) for value in lambdas.tolist()]
+    return [f"{name} {at}" for name in outputs for at in grid] if outputs else grid
 
 
 @app.command()

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from regpath._extras import require
+from regpath._linear import shorten
 from regpath.result import Path, Status
 
 __all__ = [
@@ -77,16 +78,21 @@ def header(path: Path) -> list[str]:
     n = path.lambdas.size
     ends = f" from {path.lambdas[0]:.5g} to {path.lambdas[-1]:.5g}" if n else ""
     settings = path.settings
+    intercept = settings.fit_intercept and path.family != "cox"
     options = [
-        "with intercept" if settings.fit_intercept else "no intercept",
+        "with intercept" if intercept else "no intercept",
         "standardized columns" if settings.standardize else "columns as they are",
         f"null deviance {path.null_deviance:.5g}",
     ]
     given = ("sample_weight", "offset", "penalty_factor", "lower", "upper")
     options += [name for name in given if getattr(settings, name) is not None]
+    sizes = [_count(path.n_features, "feature"), f"{_count(n, 'lambda')}{ends}"]
+    if path.n_outputs is not None:
+        sizes.insert(1, _outputs(path))
+    elif path.classes is not None:
+        options.insert(0, f"probability of {path.classes.tolist()[1]!r}")
     lines = [
-        f"{_penalty(path.l1_ratio)} path, {path.family} family: "
-        f"{_count(path.n_features, 'feature')}, {_count(n, 'lambda')}{ends}",
+        f"{_penalty(path.l1_ratio)} path, {_family(path)}: {', '.join(sizes)}",
         ", ".join(options),
     ]
     if n:
@@ -101,6 +107,30 @@ def _penalty(l1_ratio: float) -> str:
     if l1_ratio == 1.0:
         return "Lasso"
     return "Ridge" if l1_ratio == 0.0 else f"Elastic net (l1_ratio={l1_ratio:g})"
+
+
+def _family(path: Path) -> str:
+    """The family with the options that are not those one expects."""
+    options, notes = path.family_options, []
+    if options.get("link", "logit") != "logit":
+        notes.append(options["link"])
+    notes += [f"{name}={options[name]:g}" for name in ("power", "delta") if name in options]
+    if options.get("grouped"):
+        notes.append("grouped")
+    if options.get("ties", "breslow") != "breslow":
+        notes.append(f"{options['ties']} ties")
+    if options.get("strata") is not None:
+        notes.append(f"{np.unique(options['strata']).size} strata")
+    if path.family == "custom":
+        function = options.get("function")
+        notes.append(options.get("function_repr", "loss") if function is None else repr(function))
+    return f"{path.family} family{' (' + ', '.join(notes) + ')' if notes else ''}"
+
+
+def _outputs(path: Path) -> str:
+    if path.classes is None:
+        return _count(len(path.output_labels), "response")
+    return f"{path.classes.size} classes ({shorten(path.classes.tolist())})"
 
 
 def _count(number: int, noun: str) -> str:
@@ -133,10 +163,23 @@ def _lambda_labels(path: Path) -> list[str]:
 
 
 def coef_columns(path: Path) -> dict[str, Any]:
-    """Columns of the table with one row for the intercept and one per feature."""
-    values = np.vstack([path.intercepts, path.coefs])
-    columns: dict[str, Any] = {"feature": [INTERCEPT, *path.feature_labels]}
-    return columns | dict(zip(_lambda_labels(path), values.T, strict=True))
+    """Columns of the table of coefficients: a row for the intercept and for every feature.
+
+    K outputs follow one another and are told apart by a first column ``output``. The cox family
+    has no intercept.
+    """
+    K, p, n = path.n_outputs or 1, path.n_features, path.lambdas.size
+    values = path.coefs.reshape(K, p, n)
+    names = list(path.feature_labels)
+    if path.family != "cox":
+        values = np.concatenate([path.intercepts.reshape(K, 1, n), values], axis=1)
+        names = [INTERCEPT, *names]
+    columns: dict[str, Any] = {}
+    if path.n_outputs is not None:
+        columns["output"] = [label for label in path.output_labels for _ in names]
+    columns["feature"] = names * K
+    rows = values.reshape(K * len(names), n)
+    return columns | dict(zip(_lambda_labels(path), rows.T, strict=True))
 
 
 def to_frame(path: Path, what: str, backend: Any) -> Any:

@@ -26,6 +26,7 @@ COLOURS = (
 BACKGROUND = "#B8B8B8"
 GUIDE = "#666666"
 ALARM = "#C00000"
+LABEL_SIZE = 9.0
 
 X_LABELS = {
     "lambda": "lambda (log scale)",
@@ -37,28 +38,30 @@ X_LABELS = {
 def plot_path(
     path: Path,
     x: Literal["lambda", "l1_norm", "dev_ratio"] = "lambda",
-    ax: Axes | None = None,
+    ax: Axes | Any = None,
     n_labels: int = 8,
-) -> Axes:
+) -> Axes | Any:
     """Draw every coefficient along the path.
 
     The penalty decreases to the right. The numbers on top count the non-zero coefficients; the
-    largest ones at the right end are drawn in colour and named, the others are grey.
+    largest ones at the right end are drawn in colour and named, the others are grey. K outputs have
+    a panel each, where a feature keeps its colour as far as there are enough colours.
 
     Parameters
     ----------
     path : Path
     x : {"lambda", "l1_norm", "dev_ratio"}, default "lambda"
         What the horizontal axis shows: lambda on a log axis (0 and inf have a place of their
-        own at the ends), the sum of the absolute coefficients, or the share of the deviance.
-    ax : matplotlib Axes, optional
+        own at the ends), the sum of the absolute coefficients (of all outputs), or the share of
+        the deviance.
+    ax : matplotlib Axes, or array of K of them for K outputs, optional
         Default: axes of a new figure.
     n_labels : int, default 8
-        Number of coefficients to name.
+        Number of coefficients to name, in each panel.
 
     Returns
     -------
-    ax : matplotlib Axes
+    ax : matplotlib Axes, or ndarray of K of them for K outputs
         Nothing is shown or written: call ``plt.show()`` or ``ax.figure.savefig(file)``.
 
     Examples
@@ -73,20 +76,13 @@ def plot_path(
     """
     if x not in X_LABELS:
         raise ValueError(f"plot_path(x={x!r}): x must be 'lambda', 'l1_norm' or 'dev_ratio'.")
-    ax = _new_axes((7.2, 4.6)) if ax is None else ax
-    used = np.unique(path.coefs_sparse.indices)
-    coefs = path.coefs_sparse.tocsr()[used].toarray()
-    order = np.argsort(-np.abs(coefs[:, -1:]).sum(axis=1), kind="stable")[:n_labels]
-    order = order[coefs[order, -1] != 0.0]
-    axis = _horizontal(path, x)
-    axis.prepare(ax)
-    _draw_lines(ax, axis.positions, coefs, order)
-    ax.set_xlabel(X_LABELS[x])
-    ax.set_ylabel("coefficient (original scale)")
-    _count_on_top(ax, axis.positions, path.n_nonzero)
-    names = [_shorten(path.feature_labels[used[j]]) for j in order]
-    _name_ends(ax, coefs[order, -1], names)
-    return ax
+    if ax is None:
+        ax = _subplots(require("matplotlib.pyplot", "plot").figure, path)
+    panels, wanted = np.atleast_1d(np.asarray(ax, dtype=object)), path.n_outputs or 1
+    if panels.size != wanted:
+        raise ValueError(f"plot_path(ax=...): {panels.size} axes were given, not {wanted}.")
+    _draw_panels(panels.ravel(), path, x, n_labels)
+    return panels.ravel()[0] if path.n_outputs is None else panels
 
 
 def plot_diagnostics(path: Path, axes: Any = None) -> Any:
@@ -135,11 +131,99 @@ def plot_diagnostics(path: Path, axes: Any = None) -> Any:
 
 def save_figure(path: Path, file: str | PathLike[str]) -> None:
     """Write the picture of `plot_path` to a file, without any window system."""
-    figure = require("matplotlib.figure", "plot").Figure(figsize=(7.2, 4.6), layout="constrained")
+    panels = _subplots(require("matplotlib.figure", "plot").Figure, path)
+    figure = panels[0].figure
     require("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
-    ax = figure.add_subplot()
-    plot_path(path, ax=ax)
+    plot_path(path, ax=panels)
     figure.savefig(file, dpi=200)
+
+
+def _subplots(new_figure: Callable[..., Any], path: Path) -> npt.NDArray[Any]:
+    """A new figure with one panel, or a grid with one for each output."""
+    if path.n_outputs is None:
+        return np.array([new_figure(figsize=(7.2, 4.6), layout="constrained").add_subplot()])
+    K = path.n_outputs
+    n_columns = K if K <= 3 else 2 if K == 4 else 3 if K <= 9 else 4
+    n_rows = -(-K // n_columns)
+    size = (max(4.2 * n_columns, 6.0), 3.6 * n_rows)
+    figure = new_figure(figsize=size, layout="constrained")
+    return np.array([figure.add_subplot(n_rows, n_columns, k + 1) for k in range(K)])
+
+
+class _Curves(NamedTuple):
+    """What one panel shows."""
+
+    ax: Axes
+    features: npt.NDArray[np.int64]  # those that are not zero somewhere
+    coefs: FloatArray  # theirs, one row each
+    named: npt.NDArray[np.int64]  # rows of `coefs`, the largest at the end first
+
+
+def _draw_panels(panels: npt.NDArray[Any], path: Path, x: str, n_labels: int) -> None:
+    axis, curves = _horizontal(path, x), _curves(panels, path, n_labels)
+    ranks, all_texts = _ranks(curves), []
+    for k, (ax, features, coefs, named) in enumerate(curves):
+        axis.prepare(ax)
+        _draw_lines(ax, axis.positions, coefs, named, ranks[k])
+        ax.set_xlabel(X_LABELS[x])
+        ax.set_ylabel("coefficient (original scale)")
+        top = _count_on_top(ax, axis.positions, np.count_nonzero(coefs, axis=0))
+        if path.n_outputs is not None:
+            ax.set_title(_shorten(path.output_labels[k]), fontweight="bold")
+            _label_outside(ax, top, k, path.n_outputs)
+        names = [_shorten(path.feature_labels[features[j]]) for j in named]
+        all_texts.append(_end_names(ax, coefs[named, -1], names, ranks[k]))
+    if path.family == "multinomial":  # one scale: the classes are compared with each other
+        low, high = zip(*(ax.get_ylim() for ax in panels), strict=True)
+        for ax in panels:
+            ax.set_ylim(min(low), max(high))
+    for figure in {ax.get_figure(root=True) for ax in panels}:
+        if figure is not None and figure.get_layout_engine() is not None:  # decides on the height
+            figure.draw_without_rendering()
+    for (ax, _, coefs, named), texts in zip(curves, all_texts, strict=True):
+        _move_apart(ax, texts, coefs[named, -1])
+
+
+def _curves(panels: npt.NDArray[Any], path: Path, n_labels: int) -> list[_Curves]:
+    rows, p = path.coefs_sparse.tocsr(), path.n_features
+    curves = []
+    for k, ax in enumerate(panels):
+        own = rows[k * p : (k + 1) * p]
+        features = np.flatnonzero(np.diff(own.indptr))
+        coefs = own[features].toarray()
+        named = np.argsort(-np.abs(coefs[:, -1:]).sum(axis=1), kind="stable")[:n_labels]
+        curves.append(_Curves(ax, features, coefs, named[coefs[named, -1] != 0.0]))
+    return curves
+
+
+def _ranks(curves: list[_Curves]) -> list[list[int]]:
+    """Ranks of the named features, which give their colours.
+
+    They are ranked among all panels as long as there are different lines for all of them, so that
+    a feature looks the same everywhere; otherwise in each panel.
+    """
+    largest: dict[int, float] = {}
+    for panel in curves:
+        ends = np.abs(panel.coefs[panel.named, -1]).tolist()
+        for j, end in zip(panel.features[panel.named].tolist(), ends, strict=True):
+            largest[j] = max(end, largest.get(j, 0.0))
+    if len(largest) > 2 * len(COLOURS):
+        return [list(range(panel.named.size)) for panel in curves]
+    order = sorted(largest, key=lambda j: -largest[j])
+    return [[order.index(j) for j in panel.features[panel.named].tolist()] for panel in curves]
+
+
+def _label_outside(ax: Axes, top: Axes, k: int, n_outputs: int) -> None:
+    """Keep the labels of a grid of panels on its outer sides only."""
+    place = ax.get_subplotspec()
+    if place is None:
+        return
+    if not place.is_first_col():
+        ax.set_ylabel("")
+    if not place.is_first_row():
+        top.set_xlabel("")
+    if k + place.get_gridspec().ncols < n_outputs:
+        ax.set_xlabel("")
 
 
 class _Horizontal(NamedTuple):
@@ -194,11 +278,13 @@ def _log_ticks(low: float, high: float) -> list[float]:
     return [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
 
 
-def _draw_lines(ax: Axes, positions: FloatArray, coefs: FloatArray, order: Any) -> None:
+def _draw_lines(
+    ax: Axes, positions: FloatArray, coefs: FloatArray, named: Any, ranks: Sequence[int]
+) -> None:
     """Grey lines for all, in one collection, then the named ones in colour on top."""
     collection = require("matplotlib.collections", "plot").LineCollection
     marker = "o" if positions.size == 1 else None
-    others = np.setdiff1d(np.arange(len(coefs)), order)
+    others = np.setdiff1d(np.arange(len(coefs)), named)
     ax.axhline(0.0, color=GUIDE, linewidth=0.8, zorder=1)
     # A coefficient is drawn from where it leaves zero to where it comes back.
     apart = coefs != 0.0
@@ -210,7 +296,7 @@ def _draw_lines(ax: Axes, positions: FloatArray, coefs: FloatArray, order: Any) 
         crowd = 1.0 if others.size < 50 else 0.6
         lines = collection(points[others], colors=BACKGROUND, linewidths=crowd, zorder=1.5)
         ax.add_collection(lines)
-    for rank, j in reversed(list(enumerate(order))):
+    for rank, j in reversed(list(zip(ranks, named, strict=True))):
         colour = COLOURS[rank % len(COLOURS)]
         style = "-" if rank < len(COLOURS) else "--"
         ax.plot(positions, coefs[j], style, color=colour, marker=marker, linewidth=1.6, zorder=2)
@@ -225,7 +311,7 @@ def _strip(ax: Axes) -> None:
         ax.spines[side].set_visible(False)
 
 
-def _count_on_top(ax: Axes, positions: FloatArray, n_nonzero: npt.NDArray[np.int64]) -> None:
+def _count_on_top(ax: Axes, positions: FloatArray, n_nonzero: npt.NDArray[np.int64]) -> Axes:
     """Second axis that counts non-zero coefficients at evenly spaced places."""
     ticker = require("matplotlib.ticker", "plot")
     top = ax.twiny()
@@ -240,12 +326,14 @@ def _count_on_top(ax: Axes, positions: FloatArray, n_nonzero: npt.NDArray[np.int
     top.xaxis.set_major_formatter(ticker.FuncFormatter(count))
     top.set_xlabel("non-zero coefficients")
     top.spines["right"].set_visible(False)
+    return top
 
 
-def _name_ends(ax: Axes, values: FloatArray, names: Sequence[str]) -> None:
-    """Names beside the right end of the lines, moved apart where they would overlap."""
-    size = 9.0
-    texts = [
+def _end_names(
+    ax: Axes, values: FloatArray, names: Sequence[str], ranks: Sequence[int]
+) -> list[Any]:
+    """Names beside the right end of the lines, connected to it."""
+    return [
         ax.annotate(
             name,
             xy=(1.0, value),
@@ -253,7 +341,7 @@ def _name_ends(ax: Axes, values: FloatArray, names: Sequence[str]) -> None:
             xytext=(14.0, 0.0),
             textcoords="offset points",
             va="center",
-            fontsize=size,
+            fontsize=LABEL_SIZE,
             color=COLOURS[rank % len(COLOURS)],
             annotation_clip=False,
             arrowprops={
@@ -265,15 +353,16 @@ def _name_ends(ax: Axes, values: FloatArray, names: Sequence[str]) -> None:
                 "relpos": (0.0, 0.5),
             },
         )
-        for rank, (name, value) in enumerate(zip(names, values, strict=True))
+        for rank, name, value in zip(ranks, names, values, strict=True)
     ]
-    figure = ax.get_figure(root=True)
-    if figure is not None and figure.get_layout_engine() is not None:  # decides on the height
-        figure.draw_without_rendering()
+
+
+def _move_apart(ax: Axes, texts: Sequence[Any], values: FloatArray) -> None:
+    """Move the names at the ends of lines to where they do not overlap."""
     low, high = ax.get_ylim()
     height = ax.get_window_extent().height * 72.0 / ax.figure.dpi  # in points
     wanted = (values - low) / (high - low) * height
-    for text, offset in zip(texts, _spread(wanted, 1.2 * size, height) - wanted, strict=True):
+    for text, offset in zip(texts, _spread(wanted, 1.2 * LABEL_SIZE, height) - wanted, strict=True):
         text.set_position((14.0, float(offset)))
 
 
@@ -357,10 +446,3 @@ def _draw_passes(ax: Axes, positions: FloatArray, path: Path) -> None:
 
 def _shorten(name: str, limit: int = 24) -> str:
     return name if len(name) <= limit else name[: limit - 1] + "…"
-
-
-def _new_axes(size: tuple[float, float]) -> Axes:
-    pyplot = require("matplotlib.pyplot", "plot")
-    _, ax = pyplot.subplots(figsize=size, layout="constrained")
-    axes: Axes = ax
-    return axes

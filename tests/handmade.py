@@ -1,6 +1,7 @@
-"""A path put together by hand, whose every number is known."""
+"""Paths put together by hand, whose every number is known."""
 
 import numpy as np
+import scipy.sparse as sp
 
 from regpath import Path, Settings, Status
 
@@ -39,3 +40,24 @@ def make_path(coefs=DENSE, *, lambdas=None, names=None, settings=None, **changes
         "settings": settings or Settings(),
     }
     return Path(**(values | changes))
+
+
+SEVERAL = np.zeros((3, 4, 5))  # three outputs, four features, five lambdas
+SEVERAL[0, 1] = [0.0, 1.0, 2.0, 3.0, 4.0]
+SEVERAL[2, 1] = [0.0, 0.0, -1.0, -2.0, -3.0]
+SEVERAL[1, 0] = [0.0, 0.0, 0.0, 0.5, 1.0]
+SEVERAL[2, 3] = [0.0, 0.0, 0.25, 0.0, -0.5]  # df: 0, 1, 2, 2, 3
+SEVERAL_INTERCEPTS = np.arange(15.0).reshape(3, 5) / 8.0 - 1.0
+
+
+def make_several(coefs=SEVERAL, *, sparse=False, **changes):
+    """A path of the multinomial family, unless told otherwise."""
+    K, p, n_lambdas = coefs.shape
+    stored = coefs.reshape(K * p, n_lambdas)
+    values = {
+        "intercepts": SEVERAL_INTERCEPTS,
+        "n_outputs": K,
+        "family": "multinomial",
+        "family_options": {"grouped": False},
+    }
+    return make_path(sp.csc_array(stored) if sparse else stored, **(values | changes))

@@ -9,7 +9,7 @@ mpl.use("agg")
 import itertools
 
 import matplotlib.pyplot as plt
-from handmade import DENSE, NAMES, make_path
+from handmade import DENSE, NAMES, SEVERAL, make_path, make_several
 from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 
@@ -211,3 +211,92 @@ def test_without_matplotlib_the_extra_is_named(path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
     with pytest.raises(ImportError, match=r"pip install 'regpath\[plot\]'"):
         path.plot()
+
+
+# ---------------------------------------------------------------- several outputs
+
+
+CLASSES = ("blue", "green", "red")
+
+
+def test_every_output_has_a_panel():
+    panels = make_several(classes=CLASSES, feature_names=tuple("abcd")).plot()
+    assert panels.shape == (3,)
+    assert [panel.get_title() for panel in panels] == list(CLASSES)
+    assert [list(named(panel)) for panel in panels] == [["b"], ["a"], ["b", "d"]]
+    np.testing.assert_array_equal(curves(panels[2])[1].get_ydata()[1:], SEVERAL[2, 1, 1:])
+    assert {panel.get_xlabel() for panel in panels} == {"lambda (log scale)"}
+    assert [panel.get_ylabel() != "" for panel in panels] == [True, False, False]
+
+
+def test_a_feature_has_the_same_colour_in_every_panel():
+    panels = make_several(feature_names=tuple("abcd")).plot()
+    first, second, third = (
+        {name: t.get_color() for name, t in named(panel).items()} for panel in panels
+    )
+    assert first["b"] == third["b"] == curves(panels[0])[0].get_color()
+    assert len({first["b"], second["a"], third["d"]}) == 3
+
+
+def test_colours_start_anew_in_every_panel_if_there_are_too_many_features():
+    coefs = np.zeros((4, 20, 5))
+    for k in range(4):
+        coefs[k, 5 * k : 5 * k + 5, -1] = np.arange(5.0, 0.0, -1.0)
+    for k, panel in enumerate(make_several(coefs, intercepts=np.zeros((4, 5))).plot()):
+        assert list(named(panel)) == [f"x{5 * k + j}" for j in range(5)]
+        assert [text.get_color() for text in panel.texts] == list(plot.COLOURS[:5])
+
+
+def test_classes_share_a_scale_and_responses_do_not():
+    limits = {panel.get_ylim() for panel in make_several().plot()}
+    assert len(limits) == 1
+    low, high = limits.pop()
+    assert low < SEVERAL.min()
+    assert high > SEVERAL.max()
+    responses = make_several(family="multigaussian").plot()
+    assert [panel.get_title() for panel in responses] == ["y0", "y1", "y2"]
+    assert len({panel.get_ylim() for panel in responses}) == 3
+
+
+def test_the_norm_sums_over_outputs_and_counts_are_per_output():
+    panels = make_several().plot("l1_norm")
+    expected = np.abs(SEVERAL).sum(axis=(0, 1))
+    for panel in panels:
+        np.testing.assert_allclose(curves(panel)[0].get_xdata(), expected)
+    panels = make_several().plot()
+    panels[0].figure.draw_without_rendering()
+    tops = [other for other in panels[0].figure.axes if other not in set(panels)]
+    counts = [[text.get_text() for text in top.get_xticklabels()][::2] for top in tops]
+    assert counts == [
+        ["0", "1", "1", "1", "1"],
+        ["0", "0", "0", "1", "1"],
+        ["0", "0", "2", "1", "2"],
+    ]
+
+
+def test_panels_of_ones_own_and_their_number():
+    figure, axes = plt.subplots(2, 2)
+    given = axes.ravel()[:3]
+    assert make_several().plot(ax=given).tolist() == given.tolist()
+    assert plt.get_fignums() == [figure.number]
+    with pytest.raises(ValueError, match="4 axes were given, not 3"):
+        make_several().plot(ax=axes)
+    with pytest.raises(ValueError, match="1 axes were given, not 3"):
+        make_several().plot(ax=axes[0, 0])
+
+
+@pytest.mark.parametrize("K", [1, 2, 4, 5, 10])
+def test_outer_panels_have_the_labels(K, tmp_path):
+    path = make_several(np.ones((K, 2, 5)), intercepts=np.zeros((K, 5)), family="multigaussian")
+    panels = path.plot("dev_ratio")
+    n_columns = panels[0].get_subplotspec().get_gridspec().ncols
+    below = [panel.get_xlabel() != "" for panel in panels]
+    assert below == [k + n_columns >= K for k in range(K)]
+    assert sum(panel.get_ylabel() != "" for panel in panels) == -(-K // n_columns)
+    plot.save_figure(path, tmp_path / "path.png")
+    assert (tmp_path / "path.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_diagnostics_of_several_outputs():
+    sizes = make_several().plot_diagnostics()[0, 1]
+    np.testing.assert_array_equal(sizes.lines[1].get_ydata(), [0, 1, 2, 2, 3])

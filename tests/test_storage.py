@@ -6,7 +6,7 @@ import zipfile
 import numpy as np
 import pytest
 import scipy.sparse as sp
-from handmade import DENSE, NAMES, make_path
+from handmade import DENSE, NAMES, make_path, make_several
 
 import regpath
 from regpath import Path, Settings, Status
@@ -27,6 +27,10 @@ def assert_same(one, other):
             np.testing.assert_array_equal(value, second)
         elif sp.issparse(value):
             assert (value != second).nnz == 0
+        elif name == "family_options":
+            assert {key: np.array(option).tolist() for key, option in value.items()} == {
+                key: np.array(option).tolist() for key, option in second.items()
+            }
         else:
             assert value == second
 
@@ -63,6 +67,105 @@ def test_every_setting_and_note_is_kept(tmp_path):
     assert loaded.statuses == tuple(Status)[:5]
     assert_same(settings, loaded.settings)
     assert loaded.l1_ratio == 0.25
+
+
+def saved_and_loaded(path):
+    stream = io.BytesIO()
+    path.save(stream)
+    stream.seek(0)
+    return Path.load(stream)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_path_of_several_outputs_is_kept(sparse):
+    settings = Settings(offset=np.arange(12.0).reshape(4, 3))
+    path = make_several(sparse=sparse, classes=["a", "b", "c"], settings=settings)
+    loaded = saved_and_loaded(path)
+    assert_same(path, loaded)
+    assert loaded.settings.offset.shape == (4, 3)
+    X = np.arange(8.0).reshape(2, 4)
+    offset = np.zeros((2, 3))
+    np.testing.assert_array_equal(loaded.predict(X, offset=offset), path.predict(X, offset=offset))
+
+
+CLASSES = {
+    "text": np.array(["no", "yés"]),
+    "text objects": np.array(["no", "yes"], dtype=object),
+    "bytes": np.array([b"no", b"yes"]),
+    "int8": np.array([-1, 1], dtype=np.int8),
+    "big": np.array([0, 2**63], dtype=np.uint64),
+    "float": np.array([0.1, np.pi]),
+    "bool": np.array([False, True]),
+}
+
+
+@pytest.mark.parametrize("kind", CLASSES)
+def test_classes_keep_their_type(kind):
+    given = CLASSES[kind]
+    path = make_path(family="binomial", family_options={"link": "probit"}, classes=given)
+    loaded = saved_and_loaded(path)
+    assert loaded.classes.dtype == (
+        given.astype(str).dtype if kind == "text objects" else given.dtype
+    )
+    assert loaded.classes.tolist() == given.tolist()
+    assert loaded.family_instance == regpath.families.Binomial("probit")
+    X = np.ones((3, 6))
+    np.testing.assert_array_equal(loaded.predict(X, type="class"), path.predict(X, type="class"))
+
+
+def test_classes_that_need_pickle_are_refused():
+    path = make_path(family="binomial", classes=np.array([1, "one"], dtype=object))
+    with pytest.raises(TypeError, match="classes have dtype object, which cannot be stored"):
+        path.save(io.BytesIO())
+
+
+@pytest.mark.parametrize("strata", [["a", "b", "a"], [3, 1, 3], None])
+def test_strata_are_kept(strata):
+    options = {"ties": "efron", "strata": strata}
+    loaded = saved_and_loaded(make_path(family="cox", family_options=options))
+    assert loaded.family_options["ties"] == "efron"
+    kept = loaded.family_options["strata"]
+    assert (kept if strata is None else kept.tolist()) == strata
+
+
+def test_numbers_among_the_options_are_exact():
+    path = make_path(family="tweedie", family_options={"power": np.float64(4.0 / 3.0)})
+    assert saved_and_loaded(path).family_instance == regpath.families.Tweedie(4.0 / 3.0)
+
+
+def test_a_loss_is_kept_by_name_only():
+    loss = regpath.losses.Huber(2.0)
+    path = make_path(family="custom", family_options={"function": loss})
+    loaded = saved_and_loaded(path)
+    assert loaded.family == "custom"
+    assert loaded.family_options == {"function": None, "function_repr": "Huber(delta=2.0)"}
+    assert "custom family (Huber(delta=2.0))" in repr(loaded)
+    np.testing.assert_array_equal(loaded.predict(np.eye(6)), path.predict(np.eye(6)))
+    with pytest.raises(ValueError, match=r"Huber\(delta=2.0\), which is code and not kept"):
+        loaded.family_instance  # noqa: B018
+    assert saved_and_loaded(loaded).family_options == loaded.family_options
+
+
+def without_new_fields():
+    """What regpath 0.1.0 wrote: format 1, no options of a family, no outputs."""
+    arrays = content()
+    metadata = json.loads(arrays["metadata"].tobytes())
+    assert metadata["schema"] == 1
+    for name in ("family_options", "n_outputs"):
+        del metadata[name]
+    return packed(arrays, metadata=np.frombuffer(json.dumps(metadata).encode(), dtype=np.uint8))
+
+
+def test_files_of_the_first_format_are_read():
+    assert_same(make_path(), Path.load(io.BytesIO(without_new_fields())))
+
+
+def test_only_files_with_something_new_need_a_new_reader():
+    stream = io.BytesIO()
+    make_several().save(stream)
+    stream.seek(0)
+    with np.load(stream) as archive:
+        assert json.loads(archive["metadata"].tobytes())["schema"] == 2
 
 
 def test_file_objects_work_and_stay_open(path):
@@ -165,6 +268,15 @@ HOSTILE = {
     "no schema": lambda: with_metadata(schema=None),
     "unknown status": lambda: with_metadata(statuses=["FINE"] * 5),
     "too few statuses": lambda: with_metadata(statuses=["CONVERGED"]),
+    "unknown family": lambda: with_metadata(family="gausian"),
+    "options are a list": lambda: with_metadata(family_options=["link"]),
+    "options hold a list": lambda: with_metadata(family_options={"link": ["logit"]}),
+    "two outputs of one": lambda: with_metadata(n_outputs=2),
+    "outputs are text": lambda: with_metadata(n_outputs="two"),
+    "complex classes": lambda: packed(content(), classes=np.array([1j, 2j])),
+    "classes in a square": lambda: packed(content(), classes=np.eye(2)),
+    "three classes": lambda: packed(content(), classes=np.arange(3)),
+    "pickled classes": lambda: with_member("classes", npy(np.array([Bomb()] * 2))),
     "family is a number": lambda: with_metadata(family=3),
     "names are numbers": lambda: with_metadata(feature_names=[1, 2, 3, 4, 5, 6]),
     "too few names": lambda: with_metadata(feature_names=["a"]),
