@@ -218,6 +218,7 @@ class Path(Fields):
             )
         from regpath.path import refit
 
+        _ = self.family_instance  # raises if its loss is missing
         return refit(self, X, y, np.unique(np.asarray(number(lambda_), dtype=np.float64))[::-1])
 
     def predict(
@@ -281,6 +282,7 @@ class Path(Fields):
         """
         from regpath.diagnostics import certify
 
+        _ = self.family_instance  # raises if its loss is missing
         return certify(self, X, y)
 
     def plot(

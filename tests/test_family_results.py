@@ -160,8 +160,12 @@ def test_a_lost_loss_is_named_where_it_is_needed(rng):
     path = make_path(family="custom", family_options={"function": None, "function_repr": "Mine(1)"})
     with pytest.raises(ValueError, match=r"fitted with Mine\(1\), which is code.*replace\(path"):
         path.family_instance  # noqa: B018
-    X = rng.standard_normal((3, 6))
+    X, y = rng.standard_normal((3, 6)), np.zeros(3)
     np.testing.assert_allclose(path.predict(X), X @ DENSE + path.intercepts)
+    with pytest.raises(ValueError, match="which is code"):
+        path.certify(X, y)
+    with pytest.raises(ValueError, match="which is code"):
+        path.coef_at(0.3, exact=True, X=X, y=y)
     mended = dataclasses.replace(path, family_options={"function": Absolute(3.0)})
     assert mended.family_instance.loss() == Absolute(3.0)
 
