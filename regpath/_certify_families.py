@@ -28,7 +28,7 @@ WEAK = 1e-12
 LARGEST_REFIT = 1000
 """Coefficients without a penalty up to which they are refitted together."""
 
-SEARCHES = 24
+SEARCHES = 14
 GOLDEN = (np.sqrt(5) - 1) / 2
 
 
@@ -235,18 +235,21 @@ def _smallest_gap(
         sums = np.abs(np.tensordot(problem.weights, problem.loss.slope(eta), 1)).max(axis=0)
         top = np.where(sums <= problem.level(numbers), top, 0)
 
-    def gap(index: NDArray[np.intp], s: Array) -> Array:
-        part = penalty.columns(index)
-        rest = part.fenchel_young(b[..., index], s * t[..., index])[penalty.kept]
-        loss = problem.loss.bregman(eta[..., index], s)
-        return np.asarray(loss + rest.sum(axis=(0, 1)) + s * leftover[index])
+    def gap(index: NDArray[np.intp]) -> Callable[[Array], Array]:
+        part, t_part, b_part = penalty.columns(index), t[..., index], b[..., index]
+        loss = problem.loss.bregman(eta[..., index])
 
-    every = np.arange(top.size)
-    best = gap(every, top)
+        def at(s: Array) -> Array:
+            rest = part.fenchel_young(b_part, s * t_part)[penalty.kept].sum(axis=(0, 1))
+            return np.asarray(loss(s) + rest + s * leftover[index])
+
+        return at
+
+    best = gap(np.arange(top.size))(top)
     best = np.fmin(best, problem.loss.excess(eta) + penalty.value(b).sum(axis=(0, 1)))
     todo = np.flatnonzero(~(best <= 0.5 * problem.tol * null.objective) & (top > 0))
     if todo.size:
-        best[todo] = np.fmin(best[todo], _search(lambda s: gap(todo, s), top[todo]))
+        best[todo] = np.fmin(best[todo], _search(gap(todo), top[todo]))
     return np.asarray(best)
 
 

@@ -26,12 +26,14 @@ numbers, nothing is ever subtracted, and eta may differ by hundreds between the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, special
 
 from regpath._stated_design import CONSTANT
-from regpath._stated_losses import kl, kl_shape, xlogx
+from regpath._stated_losses import CACHED_ENTRIES, kl, kl_shape, xlogx
 
 __all__ = ["Cox"]
 
@@ -160,18 +162,27 @@ class Cox:
         mean = self.weights[:, None] * self._mean(eta)
         return np.asarray((Z * mean).T @ Z - means.T @ means)
 
-    def bregman(self, eta: Array, s: Array) -> Array:
-        """Upper bound (k,) of loss + loss*(v) - <v, eta> at v = s slope."""
+    def bregman(self, eta: Array) -> Callable[[Array], Array]:
+        """Upper bound (k,) of loss + loss*(v) - <v, eta> at v = s slope, for any s (k,)."""
+        excess = self.excess(eta)
         if self.pairs is None:
-            return np.asarray((1 - s) * self.excess(eta))
+            return lambda s: (1 - s) * excess
         below, others, _, denominators = self._parts(eta)
         outside = self.amount @ (others[self.time] / denominators)
         term, row, target = self.pairs
         share = (self.amount * self.stays)[term] * self.weights[row]
         x = share[:, None] * np.exp(below[row]) / denominators[term]
-        inside = kl(x, -(1 - s) * (x - target[:, None])).sum(axis=0)
-        total = np.asarray(kl_shape(s - 1) * outside + inside)
-        return np.where(np.isfinite(total), total, (1 - s) * self.excess(eta))
+        apart = x - target[:, None]
+        step = max(1, CACHED_ENTRIES // max(x.shape[1], 1))
+
+        def bound(s: Array) -> Array:
+            total = kl_shape(s - 1) * outside
+            for first in range(0, x.shape[0], step):
+                part = slice(first, first + step)
+                total += kl(x[part], -(1 - s) * apart[part]).sum(axis=0)
+            return np.where(np.isfinite(total), total, (1 - s) * excess)
+
+        return bound
 
 
 def _largest(eta: Array, strata: Index) -> Array:

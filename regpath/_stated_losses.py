@@ -28,8 +28,11 @@ __all__ = ["Custom", "Gamma", "Huber", "Logistic", "Poisson", "Probit", "RowLoss
 
 Array = NDArray[np.float64]
 
-SERIES = 0.05
+SERIES = 0.02
 """Below this argument the rests of exp and log are summed as series."""
+
+CACHED_ENTRIES = 2**15
+"""Rows are taken in parts of this many numbers: temporary arrays then stay in the cache."""
 
 SEARCH_STEPS = 60
 DOUBLINGS = 60
@@ -39,7 +42,7 @@ def exp_rest(x: Array) -> Array:
     """exp(x) - 1 - x, to relative rounding also near 0."""
     near = np.clip(x, -SERIES, SERIES)
     series = np.ones_like(near)
-    for k in range(12, 2, -1):
+    for k in range(10, 2, -1):
         series = 1 + near / k * series
     return np.where(np.abs(x) <= SERIES, 0.5 * near**2 * series, np.expm1(x) - x)
 
@@ -48,7 +51,7 @@ def kl_shape(t: Array) -> Array:
     """(1 + t) log(1 + t) - t for t >= -1, to relative rounding also near 0."""
     near = np.clip(t, -SERIES, SERIES)
     series = np.zeros_like(near)
-    for k in range(14, 1, -1):
+    for k in range(10, 1, -1):
         series = 1 / (k * (k - 1)) - near * series
     return np.where(np.abs(t) <= SERIES, near**2 * series, special.xlog1py(1 + t, t) - t)
 
@@ -107,7 +110,14 @@ class RowLoss:
 
     def terms(self, eta: Array) -> tuple[Array, Array, Array]:
         """Excess, slope and curvature (n, k) at eta of shape (n, k)."""
-        return self.terms_at(self.y, eta)
+        result = np.empty((3, *eta.shape))
+        for part in self._parts(eta):
+            result[:, part] = self.terms_at(self.y[part], eta[part])
+        return result[0], result[1], result[2]
+
+    def _parts(self, eta: Array) -> list[slice]:
+        step = max(1, CACHED_ENTRIES // max(eta.shape[1], 1))
+        return [slice(first, first + step) for first in range(0, eta.shape[0], step)]
 
     def excess(self, eta: Array) -> Array:
         """Weighted loss minus its infimum, (k,)."""
@@ -127,12 +137,22 @@ class RowLoss:
         curvature = self.terms(eta[:, 0])[2][:, 0]
         return np.asarray((Z * (self.weights * curvature)[:, None]).T @ Z)
 
-    def bregman(self, eta: Array, s: Array) -> Array:
-        """Upper bound (k,) of sum w_i (loss + loss*(v) - v eta) at v = s slope."""
-        rows = self.divergence(self.y, eta[:, 0], s)
-        if not np.isfinite(rows).all():
-            rows = np.where(np.isfinite(rows), rows, (1 - s) * self.terms(eta[:, 0])[0])
-        return np.asarray(self.weights @ rows)
+    def bregman(self, eta: Array) -> Callable[[Array], Array]:
+        """Upper bound (k,) of sum w_i (loss + loss*(v) - v eta) at v = s slope, for any s (k,)."""
+        eta = eta[:, 0]
+
+        def bound(s: Array) -> Array:
+            total = np.zeros_like(s)
+            for part in self._parts(eta):
+                y, at = self.y[part], eta[part]
+                rows = self.divergence(y, at, s)
+                if not np.isfinite(rows).all():
+                    convex = (1 - s) * self.terms_at(y, at)[0]
+                    rows = np.where(np.isfinite(rows), rows, convex)
+                total += self.weights[part] @ rows
+            return total
+
+        return bound
 
 
 def _by_search(
@@ -248,13 +268,20 @@ class Poisson(RowLoss):
 
     def terms_at(self, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         mean = np.exp(eta)
-        # y = 0 has its own branch.
-        z = eta - np.log(np.where(y > 0, y, 1))
-        slope = np.where(y > 0, y * np.expm1(z), mean)
-        return np.where(y > 0, y * exp_rest(z), mean), slope, mean
+        excess = np.where(y > 0, y * exp_rest(eta - _log(y)), mean)
+        return excess, self._slope(y, eta, mean), mean
+
+    def _slope(self, y: Array, eta: Array, mean: Array) -> Array:
+        return np.where(y > 0, y * np.expm1(eta - _log(y)), mean)
 
     def divergence(self, y: Array, eta: Array, s: Array) -> Array:
-        return kl(np.exp(eta), -(1 - s) * self.terms_at(y, eta)[1])
+        mean = np.exp(eta)
+        return kl(mean, -(1 - s) * self._slope(y, eta, mean))
+
+
+def _log(y: Array) -> Array:
+    """log y; rows with y = 0 have their own branch."""
+    return np.log(np.where(y > 0, y, 1))
 
 
 class Gamma(RowLoss):
@@ -287,7 +314,7 @@ class Tweedie(RowLoss):
         up, down = self.up, self.down
         grown, some = np.exp(up * eta), y > 0
         scale = np.where(some, y, 1) ** up
-        z = eta - np.log(np.where(some, y, 1))
+        z = eta - _log(y)
         excess = scale * (exp_rest(up * z) / up + exp_rest(-down * z) / down)
         slope = scale * (np.expm1(up * z) - np.expm1(-down * z))
         bend = up * grown + np.where(some, down * scale * np.exp(-down * z), 0)

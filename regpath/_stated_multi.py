@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
 from regpath._stated_design import CONSTANT
-from regpath._stated_losses import kl
+from regpath._stated_losses import CACHED_ENTRIES, kl
 
 __all__ = ["MultiGaussian", "Multinomial"]
 
@@ -61,11 +63,19 @@ class Multinomial:
                 result[:, i, :, j] = (Z * bend[:, None]).T @ Z
         return result.reshape(q * K, q * K)
 
-    def bregman(self, eta: Array, s: Array) -> Array:
-        """Upper bound (k,) of sum w_i (loss + loss*(v) - v eta) at v = s slope."""
-        rows = kl(self._probabilities(eta), -(1 - s) * self.slope(eta)).sum(axis=1)
-        total = np.asarray(self.weights @ rows)
-        return np.where(np.isfinite(total), total, (1 - s) * self.excess(eta))
+    def bregman(self, eta: Array) -> Callable[[Array], Array]:
+        """Upper bound (k,) of sum w_i (loss + loss*(v) - v eta) at v = s slope, for any s (k,)."""
+        p, slope, excess = self._probabilities(eta), self.slope(eta), self.excess(eta)
+        step = max(1, CACHED_ENTRIES // max(p[0].size, 1))
+
+        def bound(s: Array) -> Array:
+            total = np.zeros_like(s)
+            for first in range(0, p.shape[0], step):
+                part = slice(first, first + step)
+                total += self.weights[part] @ kl(p[part], -(1 - s) * slope[part]).sum(axis=1)
+            return np.where(np.isfinite(total), total, (1 - s) * excess)
+
+        return bound
 
 
 class MultiGaussian:
@@ -97,6 +107,7 @@ class MultiGaussian:
         gram: Array = (Z * self.weights[:, None]).T @ Z
         return np.kron(gram, np.eye(self.outputs)).astype(np.float64)
 
-    def bregman(self, eta: Array, s: Array) -> Array:
-        """sum w_i (loss + loss*(v) - v eta) at v = s slope, (k,)."""
-        return np.asarray((1 - s) ** 2 * self.excess(eta))
+    def bregman(self, eta: Array) -> Callable[[Array], Array]:
+        """sum w_i (loss + loss*(v) - v eta) at v = s slope (k,), for any s (k,)."""
+        excess = self.excess(eta)
+        return lambda s: (1 - s) ** 2 * excess
