@@ -212,7 +212,7 @@ def _binomial(at: str, family: Binomial, y: Any, used: Rows) -> Response:
         return Response(family=family, y=read_only(values))
     if classes.size != 2:
         raise ValueError(
-            f"{at}: {classes.size} different labels in {int(used.sum())} rows"
+            f"{at}: {classes.size} label{'s' if classes.size > 1 else ''} in {int(used.sum())} rows"
             f" ({_listing(classes)}); the binomial family needs exactly two, or proportions in"
             f" [0, 1]{'; for more classes use multinomial' if classes.size > 2 else ''}."
         )
@@ -265,7 +265,7 @@ def _listing(classes: npt.NDArray[Any]) -> str:
 def _survival(at: str, family: Cox, y: Any, used: Rows) -> Response:
     columns = _survival_columns(at, y, used)
     start, stop, event = columns.T
-    _refuse(at, "a time <= 0", "positive times", stop <= 0.0, used)
+    _refuse(at, "not a positive time", "times > 0", stop <= 0.0, used)
     _refuse(at, "not before its stop", "start < stop", start >= stop, used)
     _refuse(at, "neither 0 nor 1", "events 0 or 1", (event != 0.0) & (event != 1.0), used)
     if not event[used].any():

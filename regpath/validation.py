@@ -27,7 +27,7 @@ from regpath._inputs import (
 )
 from regpath._responses import Response, check_response
 from regpath.designs import Csc, Dense
-from regpath.families import Family, Gaussian
+from regpath.families import Cox, Family, Gaussian
 
 __all__ = [
     "Options",
@@ -39,6 +39,9 @@ __all__ = [
 ]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+# Differences of offsets whose exponentials can be summed.
+WIDEST_OFFSET = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -186,6 +189,8 @@ weights must be >= 0.
     sample_weight = _optional_vector(call, "sample_weight", sample_weight, n)
     weights, weight_sum = _normalised(call, sample_weight, n)
     response = check_response(call, family, y, weights, fit_intercept=fit_intercept)
+    if isinstance(family, Cox):
+        _check_spread(call, offset, weights)
     given = {
         "sample_weight": sample_weight,
         "offset": _offset(call, offset, n, response.n_outputs),
@@ -394,6 +399,17 @@ def _offset(call: str, value: Any, n: int, n_outputs: int | None) -> FloatArray 
         )
     _check_values(at, "values", array, (_NONFINITE,))
     return read_only(array)
+
+
+def _check_spread(call: str, offset: Any, weights: FloatArray) -> None:
+    """Hazards are compared with each other: their ratios must be numbers."""
+    values = _optional_vector(call, "offset", offset, weights.size)
+    spread = 0.0 if values is None else float(np.ptp(values[weights > 0.0]))
+    if spread > WIDEST_OFFSET:
+        raise ValueError(
+            f"{call}(offset=...): the values spread over {spread:.3g}, so that hazards differ by "
+            f"e^{spread:.3g}; the Cox family allows {WIDEST_OFFSET:.0f}."
+        )
 
 
 def _full_offset(given: FloatArray | None, n: int, n_outputs: int | None) -> FloatArray:

@@ -23,6 +23,7 @@ screening families grid _inputs _responses
 validation
 solvers
 record
+strategy
 path
 _warmup
 _stated_design _stated_penalty

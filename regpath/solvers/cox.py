@@ -33,6 +33,10 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
+# Sums of risks, relative to the largest, that are known to all digits.
+SMALLEST_RISK = 1e-280
+
+
 class _Moments(NamedTuple):
     """What the Hessian needs of a point: risks w e^eta, and d and S of every term."""
 
@@ -144,6 +148,9 @@ class CoxLoss:
         relative = np.where(used, np.exp(np.minimum(eta - shift, 0.0)), 0.0)
         risk = self._weights * relative
         sums = self._over_terms(risk)
+        if not sums.min() > SMALLEST_RISK:  # beyond the range of numbers: no point of a path
+            infinite = np.full((1, eta.size), np.nan)
+            return Terms(np.inf, infinite, infinite, infinite, np.inf)
         with np.errstate(divide="ignore", invalid="ignore"):
             value = float(self._mass @ (np.log(sums) + top[self._group_stratum[self._group]]))
             rate = self._mass / sums

@@ -21,6 +21,8 @@ Index = NDArray[np.int64]
 # Order up to which a factor is built by appending: LAPACK is faster, but not where its threads have
 # to wait for each other.
 SMALL = 200
+# A step that meets less than this share of the expected curvature teaches nothing.
+LEAST_SEEN = 1e-3
 # Columns that are appended to a factor at once.
 BATCH = 32
 
@@ -106,6 +108,7 @@ class GramCore:
         self._rank = rank
         self._m = 0
         self._stranded = False
+        self._outdated = False
         self._S = _state(0)
         self._F = _factor(0, 0)
 
@@ -177,6 +180,21 @@ class GramCore:
         S.b[:size] = b
         S.h[:size] = S.q[:size] - S.G[:size, :size] @ b
 
+    def learn(self, step: Array, fall: Array) -> None:
+        """Correct the Gram matrix so that a step makes the gradients fall by what was seen.
+
+        The update of Broyden, Fletcher, Goldfarb and Shanno.
+        """
+        S, size = self._S, self.size
+        G = S.G[:size, :size]
+        image = G @ step
+        seen, expected = float(fall @ step), float(image @ step)
+        if not seen > LEAST_SEEN * expected > 0.0:
+            return
+        G += np.outer(fall / seen, fall)
+        G -= np.outer(image / expected, image)
+        self._outdated = True
+
     def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
         """Minimise to a duality gap of ``target`` in at most ``budget`` iterations."""
         strengths, unit = penalty.strength.copy()[None], np.ones(self.size)
@@ -195,6 +213,9 @@ class GramCore:
         coefs, figures = np.empty((len(strengths), self.size)), np.empty((len(strengths), 5))
         done = spent = 0
         code, self._stranded, self._penalty = quadratic.CONVERGED, False, penalty
+        if self._outdated:
+            self._factorise(penalty)
+            self._outdated = False
         while True:
             code, more, self._m, iterations = quadratic.follow(
                 self._S,

@@ -40,10 +40,10 @@ __all__ = ["Model", "RowModel"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# Curvatures below this share of the largest one count as this share: the model stays bounded.
-LEAST_CURVATURE = 1e-10
 # Descent on sparse columns: epochs that a solve takes, and operations of one epoch an entry.
 MANY_SWEEPS, SPARSE_SWEEP_COST = 60, 7.5
+# Square of the size, over the number of rows, up to which corrections of a Gram matrix pay.
+CHEAP_TO_LEARN = 10
 # A column that varies only where there is no curvature is taken to be this long, in its own units.
 SHORTEST = 1e-7
 
@@ -53,8 +53,11 @@ class Model(Protocol):
 
     size: int
 
-    def renew(self, features: Index, terms: Terms) -> None:
-        """Start afresh at the curvatures of a point, with these features."""
+    def renew(self, features: Index, terms: Terms, least: float) -> None:
+        """Start afresh at the curvatures of a point, with these features.
+
+        Curvatures below ``least`` times a typical one count as that.
+        """
 
     def extend(self, features: Index) -> None:
         """Add features."""
@@ -69,6 +72,9 @@ class Model(Protocol):
         budget: int,
     ) -> tuple[Array, Outcome]:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
+
+    def learn(self, change: Array, fall: Array) -> None:
+        """Take note of how gradients fell when coefficients changed."""
 
     def intercepts(self, change: Array) -> Array:
         """How the intercepts (K,) move with a change of the coefficients."""
@@ -98,10 +104,12 @@ class RowModel:
         self._fit_intercept = fit_intercept
         self.size = 0
 
-    def renew(self, features: Index, terms: Terms) -> None:
+    def renew(self, features: Index, terms: Terms, least: float) -> None:
         """Start afresh at the curvatures of a point, with these features."""
         g, curvature = self._geometry, terms.curvature[0]
-        self._curvature = np.maximum(curvature, LEAST_CURVATURE * curvature.max())
+        # Were the loss a parabola, this would be its curvature.
+        typical = float(terms.residual[0] @ terms.residual[0]) / (2.0 * terms.value or 1.0)
+        self._curvature = np.maximum(curvature, least * max(typical, float(curvature.max())))
         weighted = self._weights * self._curvature
         total = float(weighted.sum())
         weighted /= total
@@ -181,7 +189,8 @@ class RowModel:
         lengths, local = self._lengths, stretched(penalty, self._lengths)
         if self._core is None:
             return self._sweep(local, b * lengths, terms, target, budget)
-        self._core.pose(b * lengths, gradient / lengths, terms.square)
+        rr = float(terms.residual[0] @ (terms.residual[0] / self._curvature))
+        self._core.pose(b * lengths, gradient / lengths, rr)
         outcome = self._core.solve(local, target, budget)
         return self._core.coefs / lengths, outcome
 
@@ -194,6 +203,12 @@ class RowModel:
         core = ResidualCore(self._columns, response, b)
         outcome = core.solve(penalty, target, budget)
         return core.coefs / self._lengths, outcome
+
+    def learn(self, change: Array, fall: Array) -> None:
+        """Take note of how gradients fell when coefficients changed."""
+        # The new factor costs size^3 / 3, what it saves are looks at the rows.
+        if self._core is not None and self.size**2 <= CHEAP_TO_LEARN * self._geometry.n:
+            self._core.learn(change * self._lengths, fall / self._lengths)
 
     def intercepts(self, change: Array) -> Array:
         """How the intercept moves with a change of the coefficients."""

@@ -42,10 +42,16 @@ Index = NDArray[np.int64]
 INNER_SHARE = 0.3
 # A model is minimised to this share of the gap that the last step left.
 MODEL_SHARE = 0.03
+# Where such a minimum does not move, it is sought more closely, down to this share.
+LEAST_MODEL_SHARE = 1e-12
+# Curvatures below this share of a typical one count as this share: models stay bounded.
+LEAST_CURVATURE = 1e-10
 # A step that leaves more than this share of the gap asks for a model with new weights.
 SLOW = 0.1
 # Features with a gradient of this share of their threshold stay in a new model.
 NEAR = 0.9
+# Relative rounding error of an objective.
+ROUNDING = 1e-15
 # Armijo's share of the predicted decrease, and the shortest step.
 SUFFICIENT, SHORTEST_STEP = 1e-4, 1e-10
 # Steps without a gap that is a tenth smaller, after which only rounding is left.
@@ -191,24 +197,27 @@ class ProxNewtonSolver:
         self._working = self._working[kept]
         self._b, self._gradient = self._b[kept], self._gradient[kept]
         self._local = self._penalty.at(self._working)
-        self._model.renew(self._working, self._terms)
+        self._model.renew(self._working, self._terms, self._least)
 
     # -- solve ---------------------------------------------------------------------------------
 
     def _descend(self, target: float, budget: int) -> int:
         """Steps on the working set to a gap of ``target``; returns how many."""
         done, patience, gap = 0, 0, self._gap()
-        best, fresh = gap, False
+        best, fresh, share, self._least = gap, False, MODEL_SHARE, LEAST_CURVATURE
         while gap > target and done < budget and patience < MOST_PATIENCE:
             if time.monotonic() > self.deadline:
                 raise OutOfTimeError
             if not self._model.size:
                 self._renew()
                 fresh = True
-            moved = self._step(MODEL_SHARE * gap)
+            moved = self._step(share * self._model_gap(gap))
             done += 1
             if not moved and fresh:
-                break
+                if share < LEAST_MODEL_SHARE:
+                    break
+                share *= 1e-3
+                self._least *= 100.0
             last, gap = gap, self._gap()
             patience = 0 if gap < 0.9 * best else patience + 1
             best = min(best, gap)
@@ -217,6 +226,12 @@ class ProxNewtonSolver:
                 self._renew()
                 fresh = True
         return done
+
+    def _model_gap(self, gap: float) -> float:
+        """What a gap is in a model: without a conjugate, gaps are of first order in violations."""
+        if self._loss.has_conjugate or gap >= self._terms.value:
+            return gap
+        return min(gap, 0.5 * (gap / self._terms.value) ** 2 * self._terms.square)
 
     def _step(self, target: float) -> bool:
         """One step towards the minimum of the model; returns whether the objective fell."""
@@ -231,7 +246,8 @@ class ProxNewtonSolver:
         eta = self._predictor(new)
         intercepts = self.intercepts + self._model.intercepts(change)
         direction = eta + intercepts[:, None] - self._eta
-        noise, t = 1e-15 * (value + old_penalty + self.null), 1.0
+        noise = ROUNDING * (value + old_penalty + self.null + abs(self._loss.floor))
+        t = 1.0
         while t > SHORTEST_STEP:
             proposed = new if t == 1.0 else b + t * change
             shift, eta, terms = self._loss.centred(self._eta + t * direction)
@@ -243,7 +259,9 @@ class ProxNewtonSolver:
             return False
         self.intercepts = (1.0 - t) * self.intercepts + t * intercepts + shift
         self._b, self._eta, self._terms = proposed, eta, terms
+        before = self._gradient
         self._gradient = self._outside.gradient_of(terms.residual, self._working)
+        self._model.learn(proposed - b, before - self._gradient)
         return True
 
     def _predictor(self, b: Array) -> Array:

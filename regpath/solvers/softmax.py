@@ -142,11 +142,11 @@ class SoftmaxModel:
         self._n_outputs, self._fit_intercept = n_outputs, fit_intercept
         self.size = 0
 
-    def renew(self, features: Index, terms: Terms) -> None:
+    def renew(self, features: Index, terms: Terms, least: float) -> None:
         """Start afresh at the curvatures of a point, with these features."""
         p, w = terms.curvature, self._weights
         self._p = np.maximum(p, LEAST_PROBABILITY)
-        self._own = w * self._p * np.maximum(1.0 - self._p, LEAST_PROBABILITY)
+        self._own = w * np.maximum(self._p * (1.0 - self._p), least)
         self._weighted = self._p * w
         self._output = np.empty(0, np.int64)
         self._feature = np.empty(0, np.int64)
@@ -234,6 +234,10 @@ class SoftmaxModel:
         self._core.pose(b * lengths, gradient / lengths, terms.square)
         outcome = self._core.solve(stretched(penalty, lengths), target, budget)
         return self._core.coefs / lengths, outcome
+
+    def learn(self, change: Array, fall: Array) -> None:
+        """Take note of how gradients fell when coefficients changed."""
+        self._core.learn(change * self._lengths, fall / self._lengths)
 
     def intercepts(self, change: Array) -> Array:
         """How the intercepts move with a change of the coefficients."""
