@@ -18,6 +18,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path as FilePath
 from typing import Annotated, Any, cast
 
+import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
@@ -51,8 +52,37 @@ Target = Annotated[
     typer.Option(
         metavar="NAME",
         help="Column to explain (.npz: an array, default y; .npy: a column number; "
-        "svmlight: the label).",
+        "svmlight: the label): numbers, or labels of classes. cox: the time; multigaussian: A,B.",
         show_default=False,
+    ),
+]
+FamilyName = Annotated[
+    str,
+    typer.Option(
+        metavar="FAMILY",
+        help="Distribution of the target: gaussian, binomial, poisson, gamma, tweedie, huber, "
+        "multinomial, multigaussian or cox.",
+    ),
+]
+FamilyOptions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option",
+        metavar="NAME=VALUE",
+        help="Option of the family: link=probit, power=1.2, delta=0.5, grouped=true, ties=efron.",
+        show_default=False,
+    ),
+]
+Event = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="cox: column of events, 1 or 0 (censored).", show_default=False
+    ),
+]
+Start = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="cox: column of times at which rows enter.", show_default=False
     ),
 ]
 MinRatio = Annotated[
@@ -129,7 +159,10 @@ def _start(
 def fit(
     data: DataFile,
     target: Target = None,
-    family: Annotated[str, typer.Option(help="Distribution of the target.")] = "gaussian",
+    family: FamilyName = "gaussian",
+    option: FamilyOptions = None,
+    event: Event = None,
+    start: Start = None,
     l1_ratio: Annotated[float, typer.Option(help="1: lasso, 0: ridge, between: both.")] = 1.0,
     n_lambdas: Annotated[int, typer.Option(help="Number of points of the path.")] = 100,
     lambda_min_ratio: MinRatio = None,
@@ -141,18 +174,21 @@ def fit(
     out: Directory = None,
 ) -> None:
     """Fit a regularization path and print its table."""
-    from regpath import fit_path
+    from regpath import families, fit_path
 
+    stated = families.resolve("fit", family, **_family_options(family, option))
     if out is not None:  # rather now than after the fit
         require("matplotlib", "plot")
         out.mkdir(parents=True, exist_ok=True)
     table = read_table(data)
-    X, y, sample_weight, names = problem_of(table, target, weights, _split(exclude))
+    X, y, sample_weight, names = problem_of(
+        table, target, weights, _split(exclude), family=stated.name, event=event, start=start
+    )
     with _warnings_as_lines():
         path = fit_path(
             X,
             y,
-            family=family,
+            family=stated,
             l1_ratio=l1_ratio,
             n_lambdas=n_lambdas,
             lambda_min_ratio=lambda_min_ratio,
@@ -253,7 +289,14 @@ def info() -> None:
 
 
 def problem_of(
-    table: Table, target: str | None, weights: str | None, exclude: Sequence[str]
+    table: Table,
+    target: str | None,
+    weights: str | None,
+    exclude: Sequence[str],
+    *,
+    family: str = "gaussian",
+    event: str | None = None,
+    start: str | None = None,
 ) -> tuple[Any, Any, Any, list[str]]:
     """Take X, y, weights and the names of the columns of X out of a table.
 
@@ -264,14 +307,64 @@ def problem_of(
         Names of columns.
     exclude : sequence of str
         Columns that stay out of X.
+    family : str
+        Its name, which says what y is.
+    event, start : str or None
+        Further columns of y, for the cox family.
     """
     target = target or table.default_target
     if target is None:
         raise DataError(f"{table.source}: name the column to explain with --target.")
-    y = table.vector(target, "--target")
+    y, beside = _response(table, target, family, event, start)
     sample_weight = None if weights is None else table.vector(weights, "--weights")
-    names = table.features(target, [*exclude, *([] if weights is None else [weights])])
+    names = table.features(target, [*exclude, *beside, *([] if weights is None else [weights])])
     return table.design(names), y, sample_weight, names
+
+
+def _response(
+    table: Table, target: str, family: str, event: str | None, start: str | None
+) -> tuple[Any, list[str]]:
+    """The response as the family wants it, and the columns besides the target that it is of."""
+    for option, name in (("--event", event), ("--start", start)):
+        if name is not None and family != "cox":
+            raise DataError(f"{option} belongs to --family cox, not to {family}.")
+    if family == "cox":
+        if event is None:
+            raise DataError(
+                "--family cox: name the column of events (1, or 0 if censored) with --event; "
+                "--target is the column of times."
+            )
+        roles = {"--start": start, "--target": target, "--event": event}
+        given = [(name, role) for role, name in roles.items() if name is not None]
+        y = np.column_stack([table.vector(name, role) for name, role in given])
+        return y, [name for name, _ in given if name != target]
+    if family in ("binomial", "multinomial"):
+        return table.labels(target, "--target"), []
+    several = _split([target])
+    if family == "multigaussian" and not table.has(target) and len(several) > 1:
+        return np.column_stack([table.vector(name, "--target") for name in several]), several
+    return table.vector(target, "--target"), []
+
+
+def _family_options(family: str, texts: Sequence[str] | None) -> dict[str, Any]:
+    """Options of a family from NAME=VALUE."""
+    from regpath.families import resolve
+
+    # Strata are one label a row: nothing for a command line.
+    known = {k: v for k, v in resolve("fit", family)._asdict().items() if k != "strata"}
+    options: dict[str, Any] = {}
+    for text in texts or ():
+        name, separator, value = text.partition("=")
+        if not separator or name not in known:
+            has = f"it has {', '.join(known)}" if known else "it has none"
+            raise DataError(f"--option {text}: the {family} family has no such option; {has}.")
+        kind = type(known[name])
+        try:
+            options[name] = {"true": True, "false": False}[value] if kind is bool else kind(value)
+        except (KeyError, ValueError):
+            must = "true or false" if kind is bool else "a number"
+            raise DataError(f"--option {text}: the value must be {must}.") from None
+    return options
 
 
 def write_results(path: Path, directory: FilePath) -> list[FilePath]:

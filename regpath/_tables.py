@@ -68,16 +68,45 @@ class Table:
         role : str
             What it is wanted for, for messages: the name of an option.
         """
+        values = self._numbers(name, role)
+        if values is None:
+            raise DataError(f"{self.source}: column {name!r} ({role}) is not numeric.")
+        return values.astype(np.float64)
+
+    def labels(self, name: str, role: str) -> Array:
+        """Take a column, or an array beside X, as it is: numbers, booleans or texts.
+
+        Parameters
+        ----------
+        name, role : str
+            As for `vector`.
+        """
+        values = self._numbers(name, role)
+        if values is not None:
+            return values
+        if name in self.vectors:
+            return self.vectors[name]
+        column = self.X.iloc[:, self._positions([name], role)[0]]
+        bad = np.flatnonzero(column.isna())
+        if bad.size:
+            raise DataError(_missing(self.source, name, bad, "fill them or drop the rows"))
+        return np.array([str(value) for value in column])
+
+    def has(self, name: str) -> bool:
+        """Whether there is a column, or an array beside X, of this name."""
+        return name in self.vectors or name in self.names
+
+    def _numbers(self, name: str, role: str) -> Array | None:
+        """A column, or an array beside X, if it is numeric: checked to be finite."""
         values: Array | None
         if name in self.vectors:
             values = self.vectors[name]
         else:
-            position = self._positions([name], role)[0]
-            values = _column(self.X, position)
+            values = _column(self.X, self._positions([name], role)[0])
         if values is None or values.dtype.kind not in "biuf":
-            raise DataError(f"{self.source}: column {name!r} ({role}) is not numeric.")
+            return None
         _refuse_missing(self.source, name, values, "fill them or drop the rows")
-        return values.astype(np.float64)
+        return values
 
     def features(self, target: str, others: Iterable[str]) -> list[str]:
         """Names of the columns of X that are neither the target nor among `others`."""
@@ -280,10 +309,14 @@ def _column(X: Any, position: int) -> Array | None:
 def _refuse_missing(source: str, name: str, values: Array, advice: str) -> None:
     bad = np.flatnonzero(~np.isfinite(values))
     if bad.size:
-        raise DataError(
-            f"{source}: column {name!r} has {bad.size} missing or infinite values "
-            f"(first in row {bad[0] + 1}); {advice}."
-        )
+        raise DataError(_missing(source, name, bad, advice))
+
+
+def _missing(source: str, name: str, bad: Array, advice: str) -> str:
+    return (
+        f"{source}: column {name!r} has {bad.size} missing or infinite values "
+        f"(first in row {bad[0] + 1}); {advice}."
+    )
 
 
 def _columns(names: Sequence[str]) -> str:
