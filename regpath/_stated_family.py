@@ -218,6 +218,6 @@ def _codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
     for k, label in enumerate(classes):
         codes[np.broadcast_to(y == label, y.shape)] = k
     if (codes < 0).any():
-        unknown = y[codes < 0][0]
+        unknown = y[codes < 0][:1].tolist()[0]
         raise ValueError(f"certify: the path has no class {unknown!r}; it has {classes.tolist()}.")
     return codes
