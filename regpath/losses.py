@@ -194,7 +194,8 @@ class Tweedie(NamedTuple):
 
     def terms(self, y: float, eta: float) -> tuple[float, float, float]:
         up, down = 2.0 - self.power, self.power - 1.0
-        grown, shrunk = math.exp(up * eta), y * math.exp(-down * eta)
+        grown = math.exp(up * eta)
+        shrunk = y * math.exp(-down * eta) if y > 0.0 else 0.0  # not 0 times inf
         return grown / up + shrunk / down, grown - shrunk, up * grown + down * shrunk
 
     def minimum(self, y: float) -> float:
