@@ -39,7 +39,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 # Share of the tolerance that the working set may use up; the rest is for the features outside.
-INNER_SHARE = 0.3
+INNER_SHARE = 0.8
 # A model is minimised to this share of the gap that the last step left.
 MODEL_SHARE = 0.03
 # Where such a minimum does not move, it is sought more closely, down to this share.
