@@ -96,6 +96,20 @@ def test_fenchel_gap_is_that_of_a_search(name, y):
     assert zero == pytest.approx(loss.excess(at)[0], rel=1e-12)
 
 
+@pytest.mark.parametrize(("name", "y"), [("probit", 1.0), ("probit", 0.3), ("tweedie", 0.4)])
+def test_a_search_that_ends_early_is_still_a_bound(monkeypatch, name, y):
+    loss, s = ROW_LOSSES[name](y), np.array([0.6])
+    at = np.array([[[-2.5]]])
+    exact = loss.bregman(at)(s)[0]
+    bounds = []
+    for steps in (1, 2, 3):
+        monkeypatch.setattr("regpath._stated_losses.SEARCH_STEPS", steps)
+        bounds.append(loss.bregman(at)(s)[0])
+    assert bounds[0] > exact * (1 + 1e-6)
+    assert min(bounds) >= exact * (1 - 1e-12)
+    assert max(bounds) <= 0.4 * loss.excess(at)[0]
+
+
 def test_losses_without_a_conjugate_are_bounded_by_convexity():
     loss = stated.Custom(np.array([0.3]), ONE, Squareplus(0.5))
     at = np.full((1, 1, 1), 1.2)
