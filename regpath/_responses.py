@@ -142,7 +142,7 @@ def _several(at: str, family: MultiGaussian, y: Any, used: Rows) -> Response:
 def _float(at: str, y: Any, used: Rows) -> FloatArray:
     array = check_array(at, "y", y)
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, np.float64)
+        return np.asarray(array, np.float64, order="C")
 
 
 def _column(at: str, values: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:

@@ -14,6 +14,7 @@ from regpath.record import working_limits
 from regpath.solvers.gaussian import ActiveSetSolver
 from regpath.solvers.cox import CoxLoss
 from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
+from regpath.solvers.grouped import GroupSolver
 from regpath.solvers.models import RowModel
 from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.prox_newton import ProxNewtonSolver
@@ -56,6 +57,8 @@ def prepare(call: str, problem: Problem, options: Options) -> tuple[Geometry, So
         return geometry, _gaussian(problem, geometry, options)
     # Response and offset stay as they are: only the columns are standardised.
     geometry = _measure(call, problem, options, np.zeros(problem.n))
+    if isinstance(family, MultiGaussian) or (isinstance(family, Multinomial) and family.grouped):
+        return geometry, _grouped(call, family, problem, geometry, options)
     return geometry, _smooth(family, problem, geometry, options)
 
 
@@ -90,6 +93,31 @@ def _gaussian(problem: Problem, geometry: Geometry, options: Options) -> Solver:
         options.l1_ratio,
         options.tol,
         options.max_iter,
+    )
+
+
+def _grouped(
+    call: str, family: Family, problem: Problem, geometry: Geometry, options: Options
+) -> Solver:
+    """A feature enters for all outputs at once."""
+    for name in ("lower", "upper"):
+        if problem.given[name] is not None:
+            raise ValueError(
+                f"{call}({name}=...): the {family.name} family penalises the norm of a feature's "
+                "coefficients over all outputs, which limits of single coefficients would take "
+                "apart; leave them out, or use Multinomial(grouped=False)."
+            )
+    return GroupSolver(
+        geometry,
+        problem.response.y,
+        problem.weights,
+        problem.offset,
+        problem.penalty_factor,
+        options.l1_ratio,
+        options.tol,
+        options.max_iter,
+        loss="gaussian" if isinstance(family, MultiGaussian) else "multinomial",
+        fit_intercept=options.fit_intercept,
     )
 
 

@@ -114,7 +114,8 @@ def test_nothing_of_the_user_can_be_written_or_has_changed():
     X, y = matrix(), response()
     copies = {name: vector.copy() for name, vector in vectors.items()}
     problem = check_problem(CALL, X, y, **vectors)
-    for name in ("y", "weights", "offset", "penalty_factor", "lower", "upper"):
+    assert not problem.response.y.flags.writeable
+    for name in ("weights", "offset", "penalty_factor", "lower", "upper"):
         assert not getattr(problem, name).flags.writeable
     assert not problem.design.columns.flags.writeable
     for name, vector in vectors.items():

@@ -24,7 +24,7 @@ Array = NDArray[np.float64]
 # Newton steps on the intercept, and the length of the longest.
 MOST_STEPS, LONGEST_STEP = 200, 4.0
 # Share of the sum of slopes that is rounding.
-ROUNDING = 1e-15
+ROUNDING = 4e-15
 # Operations of one row.
 ROW_COST = 20
 
