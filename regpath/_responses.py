@@ -160,7 +160,7 @@ def _column(at: str, values: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
 
 def _check_finite(at: str, values: FloatArray, used: Rows) -> None:
     """Gaussian rows of weight 0 included: they always were."""
-    bad = ~np.isfinite(values).reshape(used.size, -1).all(axis=1)
+    bad = np.asarray(~np.isfinite(values).reshape(used.size, -1).all(axis=1))
     _refuse(at, "NaN or infinite", "finite: drop these rows or impute the values", bad, bad | used)
 
 
@@ -234,9 +234,7 @@ def _multinomial(at: str, family: Multinomial, y: Any, used: Rows) -> Response:
         )
     indicators = (labels[:, None] == classes).astype(np.float64)
     indicators[~used] = 1.0 / classes.size
-    return Response(
-        family=family, y=read_only(indicators), classes=classes, n_outputs=classes.size
-    )
+    return Response(family=family, y=read_only(indicators), classes=classes, n_outputs=classes.size)
 
 
 def _proportions(at: str, family: Multinomial, y: npt.NDArray[Any], used: Rows) -> Response:

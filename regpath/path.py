@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-import os
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -262,7 +261,9 @@ def refit(path: Path, X: Any, y: Any, lambdas: Any) -> Path:
     """
     settings = {f: getattr(path.settings, f) for f in path.settings.__dataclass_fields__}
     grid = np.atleast_1d(np.asarray(lambdas, float))
-    return _fit("refit", X, y, family=path.family_instance, l1_ratio=path.l1_ratio, lambdas=grid, **settings)
+    return _fit(
+        "refit", X, y, family=path.family_instance, l1_ratio=path.l1_ratio, lambdas=grid, **settings
+    )
 
 
 # ------------------------------------------------------------------------------------------ the fit
@@ -286,9 +287,7 @@ def _fit(call: str, X: Any, y: Any, **arguments: Any) -> Path:
     _check_penalty(call, arguments.pop("penalty", None))
     data = {name: arguments.pop(name, None) for name in _DATA}
     options = check_options(call, **arguments)
-    problem = check_problem(
-        call, X, y, family=family, fit_intercept=options.fit_intercept, **data
-    )
+    problem = check_problem(call, X, y, family=family, fit_intercept=options.fit_intercept, **data)
     geometry, solver = prepare(call, problem, options)
     if options.lambdas is None:
         largest = solver.lambda_max() * solver.units.response

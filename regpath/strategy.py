@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from regpath.families import Cox, Family, Gaussian, MultiGaussian, Multinomial
 from regpath.record import working_limits
-from regpath.solvers.gaussian import ActiveSetSolver
 from regpath.solvers.cox import CoxLoss
+from regpath.solvers.gaussian import ActiveSetSolver
 from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
 from regpath.solvers.grouped import GroupSolver
 from regpath.solvers.models import RowModel

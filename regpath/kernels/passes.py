@@ -44,7 +44,7 @@ def combine_columns(design: Any, a: float, features: Any, coefs: Any, out: Any) 
 
 @kernel(FUSED)
 def combine_rows(columns: Any, features: Any, coefs: Any, out: Any, start: int, stop: int) -> None:
-    """Add sum_k coefs_k x_j to the rows start <= i < stop of out: `combine_columns` for a thread."""
+    """Add sum_k coefs_k x_j to the rows start <= i < stop of out, for dense columns."""
     r, whole = out[start:stop], features.size - features.size % 4
     for k in range(0, whole, 4):
         x0, x1 = columns[features[k]][start:stop], columns[features[k + 1]][start:stop]

@@ -105,9 +105,7 @@ def combine(a: float, coefs: Any, X: Any, size: int, r: Any, stop: int) -> None:
 
 
 @kernel(REORDERED)
-def moments(
-    X: Any, features: Any, w: Any, v: Any, mean: Any, variance: Any, product: Any
-) -> None:
+def moments(X: Any, features: Any, w: Any, v: Any, mean: Any, variance: Any, product: Any) -> None:
     """Weighted mean and variance of some rows of X, and their products with v.
 
     Blocks of entries are merged by the formulas of Chan, Golub and LeVeque (1983). ``w`` holds the

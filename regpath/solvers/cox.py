@@ -7,11 +7,11 @@ over the events there, and risk sets R_g of the rows with start < t_g <= stop:
     slope  = e^eta_l A_l - event_l,                            A_l = sum of d_g / S_g with l in R_g
     Hessian = diag(w_l e^eta_l A_l) - sum_g M_g M_g',          M_gl = sqrt(d_g) / S_g w_l e^eta_l
 
-Breslow's treatment of ties. Efron's has m terms at a time with m events, h = 0, ..., m - 1, of weight
-d_g / m each, in which the events there count 1 - h / m in the risk set.
+Breslow's treatment of ties. Efron's has m terms at a time with m events, h = 0, ..., m - 1, of
+weight d_g / m each, in which the events there count 1 - h / m in the risk set.
 
-The infimum is sum_g d_g log d_g (plus d_g / m sum_h log(1 - h / m)): all risk but that of the events
-gone. There is no useful conjugate; gaps are bounded through convexity (`regpath.losses`).
+The infimum is sum_g d_g log d_g (plus d_g / m sum_h log(1 - h / m)): all risk but that of the
+events gone. There is no simple conjugate; gaps are bounded through convexity (`regpath.losses`).
 
 References: Breslow (1974), Biometrics 30; Efron (1977), JASA 72; Simon, Friedman, Hastie and
 Tibshirani (2011), Regularization paths for Cox's model, J. Stat. Software 39.
@@ -79,15 +79,16 @@ class CoxLoss:
         self._strata = np.zeros(n, np.int64) if strata is None else strata
         self._n_strata = int(self._strata.max()) + 1
         events = np.flatnonzero(self._event)
-        keys = np.rec.fromarrays([self._strata[events], stop[events]])
-        groups, group = np.unique(keys, return_inverse=True)
-        self._group_stratum, self._time = groups.f0.astype(np.int64), groups.f1.astype(np.float64)
+        keys = np.stack([self._strata[events].astype(np.float64), stop[events]])
+        groups, group = np.unique(keys, axis=1, return_inverse=True)
+        group = group.ravel()
+        self._group_stratum, self._time = groups[0].astype(np.int64), groups[1].copy()
         self._own_group = np.full(n, -1)
         self._own_group[events] = group
-        size = groups.size
+        size = self._time.size
         deaths = np.bincount(group, weights[events], size)
         count = np.bincount(group, minlength=size)
-        terms = count if ties == "efron" else np.ones_like(count)
+        terms = (count if ties == "efron" else np.ones_like(count)).astype(np.int64)
         # Every term h of a time: its group, its weight, and the share that is taken off the events.
         self._group = np.repeat(np.arange(size), terms)
         place = np.arange(self._group.size) - np.repeat(np.cumsum(terms) - terms, terms)
@@ -154,7 +155,7 @@ class CoxLoss:
         with np.errstate(divide="ignore", invalid="ignore"):
             value = float(self._mass @ (np.log(sums) + top[self._group_stratum[self._group]]))
             rate = self._mass / sums
-        hazard = self._over_rows(np.bincount(self._group, rate, self._time.size))
+        hazard = self._over_rows(np.bincount(self._group, rate, self._time.size).astype(float))
         if self._tied:
             taken = np.bincount(self._group, rate * self._share, self._time.size)
             hazard -= np.where(self._own_group >= 0, taken[self._own_group], 0.0)

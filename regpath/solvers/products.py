@@ -79,8 +79,9 @@ def gram_of_rows(geometry: Geometry, features: Index, shrink: Array) -> Array:
 
 def _sparse_gram_of_rows(geometry: Geometry, features: Index, shrink: Array) -> Array:
     g = geometry
-    scale = np.sqrt(shrink) / g.scale[features]
-    X = (_scipy(g.design)[:, features] * scale).tocsr() * g.root[:, None]
+    scale, design = np.sqrt(shrink) / g.scale[features], g.design
+    assert isinstance(design, Csc)
+    X = (_scipy(design)[:, features] * scale).tocsr() * g.root[:, None]
     shift = g.mean[features] * scale
     gram = np.asarray((X @ X.T).toarray())
     along = X @ shift

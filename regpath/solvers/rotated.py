@@ -1,8 +1,8 @@
 """Ridge with more columns than rows: the same problem on as many columns as there are rows.
 
-With columns scaled by 1 / sqrt(v_j) and K = X~ X~' = U S U', every minimiser is b = X~'U S^(-1/2) c:
-its linear predictor is U S^(1/2) c and its penalty |c|^2 / 2, so that c solves a problem of the same
-kind with the columns U S^(1/2). Unpenalised columns stay as they are.
+With columns scaled by 1 / sqrt(v_j) and K = X~ X~' = U S U', every minimiser is
+b = X~'U S^(-1/2) c: its linear predictor is U S^(1/2) c and its penalty |c|^2 / 2, so that c solves
+a problem of the same kind with the columns U S^(1/2). Unpenalised columns stay as they are.
 
 Reference: Hastie and Tibshirani (2004), Efficient quadratic regularization for expression arrays,
 Biostatistics 5.

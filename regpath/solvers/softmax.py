@@ -12,8 +12,6 @@ p_k (1 - p_k), is centred in these weights, and meets a feature (l, i) of anothe
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import logsumexp, xlogy
@@ -49,9 +47,7 @@ class SoftmaxLoss:
 
     has_conjugate = True
 
-    def __init__(
-        self, y: Array, weights: Array, offset: Array, *, fit_intercept: bool
-    ) -> None:
+    def __init__(self, y: Array, weights: Array, offset: Array, *, fit_intercept: bool) -> None:
         self._y, self._offset = np.ascontiguousarray(y.T), np.ascontiguousarray(offset.T)
         self._weights, self._root = weights, np.sqrt(weights)
         self._fit_intercept = fit_intercept
@@ -243,5 +239,5 @@ class SoftmaxModel:
         """How the intercepts move with a change of the coefficients."""
         if not self._fit_intercept:
             return np.zeros(self._n_outputs)
-        moved: Any = -self._inverse @ (self._crossed.T @ (self._lengths * change))
-        return moved - np.bincount(self._output, self._centre * change, self._n_outputs)
+        moved: Array = -self._inverse @ (self._crossed.T @ (self._lengths * change))
+        return np.asarray(moved - np.bincount(self._output, self._centre * change, self._n_outputs))
