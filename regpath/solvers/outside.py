@@ -73,9 +73,11 @@ class Outside:
         if candidates.size > FULL_PASS_SHARE * self.inside.size:
             self.full_pass(r)
             return self.reaching()
+        self.estimate = estimate
+        if not candidates.size:
+            return candidates
         exact = self.gradient_of(r, candidates)
         estimate.gradient[candidates] = exact
-        self.estimate = estimate
         nothing = np.zeros(candidates.size, np.bool_)
         count = features_beyond(
             self._penalty.at(candidates), exact, 0.0, 0.0, self._rounding[:1], nothing, self._found

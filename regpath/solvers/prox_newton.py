@@ -95,6 +95,7 @@ class ProxNewtonSolver:
         self.why = ["proximal Newton steps on a working set, with a Gram matrix of kept weights"]
         self._loss, self._model = loss, model
         self._excluded = np.tile(g.constant | np.isinf(factor) | ((lower == 0) & (upper == 0)), K)
+        self._n_candidates = int(np.count_nonzero(~self._excluded))
         factor = np.where(self._excluded, 0.0, np.tile(factor, K))
         self._penalised = ~self._excluded & (factor > 0.0)
         self._free = np.flatnonzero(~self._excluded & (factor == 0.0))
@@ -292,7 +293,7 @@ class ProxNewtonSolver:
 
     def _certify(self) -> tuple[float, Index]:
         """Duality gap over all features, and those outside that violate optimality."""
-        if self._working.size == self._excluded.size - np.count_nonzero(self._excluded):
+        if self._working.size == self._n_candidates:
             self._outside.complete(self._working, self._gradient)
             violators = np.empty(0, np.int64)
         else:

@@ -26,6 +26,8 @@ def threads_worth(work: int, n_threads: int) -> int:
 
 def equal_ranges(size: int, n_threads: int) -> NDArray[np.int64]:
     """Edges of as many ranges of 0, ..., size as there are threads."""
+    if n_threads == 1:
+        return np.array([0, size])
     edges = np.linspace(0, size, n_threads + 1).astype(np.int64) // COLUMNS_AT_ONCE
     edges *= COLUMNS_AT_ONCE
     edges[-1] = size
@@ -34,10 +36,10 @@ def equal_ranges(size: int, n_threads: int) -> NDArray[np.int64]:
 
 def in_ranges(kernel: Any, edges: NDArray[np.int64], *arrays: Any) -> None:
     """Call ``kernel(*arrays, start, stop)`` for every range, at the same time."""
-    *others, own = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    if not others:
-        kernel(*arrays, *own)
+    if len(edges) == 2:
+        kernel(*arrays, int(edges[0]), int(edges[1]))
         return
+    *others, own = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     # A pool a call costs little next to a pass, and leaves nothing behind that a fork could break.
     with ThreadPoolExecutor(len(others)) as pool:
         jobs = [pool.submit(kernel, *arrays, *pair) for pair in others]
