@@ -6,8 +6,8 @@ expected count is rate times exposure:
 
     log E[count] = log(exposure) + b0 + x'b
 
-The first summand is known, hence an **offset**: `offset=np.log(exposure)`. (The same fit, by
-another way: counts / exposure as response and exposure as `sample_weight`.)
+The first summand is known, hence an **offset**: `offset=np.log(exposure)`. (Another way to state
+it: counts / exposure as response and exposure as `sample_weight`.)
 
 The 100,000 policies are generated, so that the true rates are known. As in real portfolios the time
 at risk is no accident: the young change their insurer often, and their policies are short.
@@ -21,8 +21,8 @@ What the picture shows. Left: coefficients along the path with exposure; the das
 Middle: estimates against true coefficients. Without exposure the two columns that go with the
 length of a policy are far too low, and all others agree. Right: predicted and observed claims per
 year, for ten groups of policies of rising prediction. With exposure they lie along the diagonal up
-to 0.3 claims a year. Without, the predictions reach only from 0.07 to 0.23: the riskiest drivers
-pay too little, the others pay for them.
+to 0.3 claims a year. Without, predictions end at 0.23, which is too little even for that group: the
+model does not know the riskiest drivers.
 
 Writes `output/poisson_exposure.png` beside this script.
 """
