@@ -11,7 +11,15 @@ Breslow's treatment of ties. Efron's has m terms at a time with m events, h = 0,
 weight d_g / m each, in which the events there count 1 - h / m in the risk set.
 
 The infimum is sum_g d_g log d_g (plus d_g / m sum_h log(1 - h / m)): all risk but that of the
-events gone. There is no simple conjugate; gaps are bounded through convexity (`regpath.losses`).
+events gone.
+
+Every term h is the log-likelihood of a softmax over its risk set, with the events as responses e
+and the probabilities p of the rows. The conjugate of a sum is at most the sum of the conjugates at
+any split of v, here s (p_h - e_h) for every term, so that the loss part of a gap is at most
+
+    sum_h d_h KL(m_h | p_h),      m_h = (1 - s) e_h + s p_h,
+
+in which the rows of a risk set that have no event there count s log s (1 - their events' p).
 
 References: Breslow (1974), Biometrics 30; Efron (1977), JASA 72; Simon, Friedman, Hastie and
 Tibshirani (2011), Regularization paths for Cox's model, J. Stat. Software 39.
@@ -19,6 +27,7 @@ Tibshirani (2011), Regularization paths for Cox's model, J. Stat. Software 39.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -67,7 +76,7 @@ class CoxLoss:
     """
 
     n_outputs = 1
-    has_conjugate = False
+    has_conjugate = True
 
     def __init__(
         self, y: Array, weights: Array, offset: Array, *, ties: str, strata: Index | None
@@ -96,6 +105,9 @@ class CoxLoss:
         self._share = place / terms[self._group]
         self._tied = bool(self._share.any())
         self.floor = float(deaths @ np.log(deaths) + self._mass @ np.log1p(-self._share))
+        self._pairs = _pairs(self._group, group, size)
+        self._pair_rows = events[self._pairs[1]]
+        self._pair_shares = (weights[events] / deaths[group])[self._pairs[1]]
         self._stops = self._side(stop)
         self._starts = self._side(start) if np.isfinite(start).any() else None
 
@@ -127,8 +139,21 @@ class CoxLoss:
         return np.zeros(1), eta, self._terms(eta[0])
 
     def gap(self, eta: Array, terms: Terms, s: float) -> float:
-        """Upper bound of the loss part of the gap, by convexity."""
-        return (1.0 - s) * terms.value
+        """Upper bound of the loss part of the gap."""
+        if s == 1.0:
+            return 0.0
+        if s == 0.0:
+            return terms.value
+        moments: _Moments = terms.state
+        h, rows = self._pairs[0], self._pair_rows
+        p = (1.0 - self._share[h]) * moments.risk[rows] / moments.sums[h]
+        m = (1.0 - s) * self._pair_shares + s * p
+        size = self._mass.size
+        with np.errstate(divide="ignore"):
+            inside = np.bincount(h, m * np.log(m / p), size)
+        outside = s * math.log(s) * np.maximum(1.0 - np.bincount(h, p, size), 0.0)
+        divergence = float(self._mass @ np.maximum(inside + outside, 0.0))
+        return min(divergence, (1.0 - s) * terms.value)  # the latter by convexity alone
 
     def coupling(self, terms: Terms) -> Callable[[Array], Array]:
         """The map x -> M x of the Hessian at a point, for columns (m, n) at once."""
@@ -196,3 +221,14 @@ class CoxLoss:
         if self._starts is not None:
             total -= sums[self._starts.row_place] - sums[begin]
         return np.asarray(total)
+
+
+def _pairs(term_group: Index, event_group: Index, n_groups: int) -> tuple[Index, Index]:
+    """Every term with every event at its time: places of both."""
+    order = np.argsort(event_group, kind="stable")
+    counts = np.bincount(event_group, minlength=n_groups)
+    begin = np.cumsum(counts) - counts
+    repeats = counts[term_group]
+    term = np.repeat(np.arange(term_group.size), repeats)
+    within = np.arange(term.size) - np.repeat(np.cumsum(repeats) - repeats, repeats)
+    return term, order[begin[term_group[term]] + within]
