@@ -42,6 +42,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
+# Pairs of a term with an event at its time that a gap may sum over.
+MOST_PAIRS = 1e6
 # Sums of risks, relative to the largest, that are known to all digits.
 SMALLEST_RISK = 1e-280
 
@@ -76,7 +78,6 @@ class CoxLoss:
     """
 
     n_outputs = 1
-    has_conjugate = True
 
     def __init__(
         self, y: Array, weights: Array, offset: Array, *, ties: str, strata: Index | None
@@ -105,7 +106,10 @@ class CoxLoss:
         self._share = place / terms[self._group]
         self._tied = bool(self._share.any())
         self.floor = float(deaths @ np.log(deaths) + self._mass @ np.log1p(-self._share))
-        self._pairs = _pairs(self._group, group, size)
+        # A time with m events has m terms by Efron: their pairs can be more than is worth it.
+        self.has_conjugate = float(terms @ count) <= MOST_PAIRS + 8.0 * n
+        some = self._group if self.has_conjugate else self._group[:0]
+        self._pairs = _pairs(some, group, size)
         self._pair_rows = events[self._pairs[1]]
         self._pair_shares = (weights[events] / deaths[group])[self._pairs[1]]
         self._stops = self._side(stop)
@@ -142,8 +146,8 @@ class CoxLoss:
         """Upper bound of the loss part of the gap."""
         if s == 1.0:
             return 0.0
-        if s == 0.0:
-            return terms.value
+        if s == 0.0 or not self.has_conjugate:
+            return (1.0 - s) * terms.value
         moments: _Moments = terms.state
         h, rows = self._pairs[0], self._pair_rows
         p = (1.0 - self._share[h]) * moments.risk[rows] / moments.sums[h]
