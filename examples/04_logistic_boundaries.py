@@ -77,8 +77,8 @@ def term(i: int, k: int) -> str:
 
 
 def point_that_explains(path: regpath.Path, share: float) -> int:
-    """Position of the first lambda that explains this share of the deviance."""
-    return int(np.argmax(path.dev_ratio >= share))
+    """Position of the first lambda that explains this share of the deviance, or of the last one."""
+    return int(np.argmax(path.dev_ratio >= min(share, path.dev_ratio.max())))
 
 
 def plot_boundaries(ax: plt.Axes, path: regpath.Path, X, z, y) -> None:
