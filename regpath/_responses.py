@@ -286,15 +286,15 @@ def _survival_columns(at: str, y: Any, used: Rows) -> FloatArray:
     """Start (-inf if there is none), stop, event."""
     n = used.size
     array = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
-    names = array.dtype.names
-    if names is not None:
+    names = array.dtype.names or tuple(getattr(y, "columns", ()))
+    if {"time", "event"} <= set(names) or {"start", "stop", "event"} <= set(names):
         fields = ("time", "event") if "time" in names else ("start", "stop", "event")
-        missing = [name for name in fields if name not in names]
-        if missing:
-            raise ValueError(
-                f"{at}: fields {names}; the Cox family needs (time, event) or (start, stop, event)."
-            )
-        array = np.stack([array[name].astype(np.float64) for name in fields], axis=-1)
+        columns = array if array.dtype.names else y
+        array = np.stack([np.asarray(columns[name], np.float64) for name in fields], axis=-1)
+    elif array.dtype.names:
+        raise ValueError(
+            f"{at}: fields {names}; the Cox family needs (time, event) or (start, stop, event)."
+        )
     values = _float(at, array, used)
     if values.ndim != 2 or len(values) != n or values.shape[1] not in (2, 3):
         raise ValueError(

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from regpath.families import Cox, Family, Gaussian, MultiGaussian, Multinomial
 from regpath.record import working_limits
+from regpath.solvers.classes import ClassModels
 from regpath.solvers.cox import CoxLoss
 from regpath.solvers.gaussian import ActiveSetSolver
 from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
@@ -20,7 +21,7 @@ from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.prox_newton import ProxNewtonSolver
 from regpath.solvers.rotated import LARGEST_ROTATED, RotatedSolver
 from regpath.solvers.rows import RowLoss
-from regpath.solvers.softmax import SoftmaxLoss, SoftmaxModel
+from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import Options, Problem, raise_for_nonfinite_columns
 
@@ -155,7 +156,7 @@ def _loss_and_model(
     loss: Any
     if isinstance(family, Multinomial):
         loss = SoftmaxLoss(y, weights, offset, fit_intercept=intercept)
-        return loss, SoftmaxModel(geometry, weights, loss.n_outputs, fit_intercept=intercept)
+        return loss, ClassModels(geometry, loss, weights, fit_intercept=intercept)
     if isinstance(family, Cox):
         strata = problem.response.strata
         loss = CoxLoss(y, weights, offset, ties=family.ties, strata=strata)

@@ -51,7 +51,9 @@ SHORTEST = 1e-7
 class Model(Protocol):
     """What the solver asks of a model."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """Number of features."""
 
     def renew(self, features: Index, terms: Terms, least: float) -> None:
         """Start afresh at the curvatures of a point, with these features.

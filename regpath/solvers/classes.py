@@ -1,0 +1,153 @@
+"""Models of the multinomial loss for working sets of any size.
+
+While its Gram matrix fits, all classes are in one model, `regpath.solvers.softmax.SoftmaxModel`.
+Beyond, every class has a model of its own with curvatures p_k (1 - p_k) K / (K - 1): for two
+classes this is a bound of diag(p) - p p', for more of them a line search sees to the rest.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.kernels import quadratic
+from regpath.penalties import ElasticNet
+from regpath.solvers.geometry import Geometry
+from regpath.solvers.gram import Outcome, largest_gram
+from regpath.solvers.models import Model, RowModel
+from regpath.solvers.rows import SmoothLoss, Terms
+from regpath.solvers.softmax import SoftmaxModel
+
+__all__ = ["ClassModels", "SeparateModel"]
+
+# Features of all classes whose Gram matrix is never too large.
+LARGEST_TOGETHER = 4000
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+
+class ClassModels:
+    """The one of both models that suits a working set.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    loss : SmoothLoss
+    weights : ndarray of shape (n,)
+    fit_intercept : bool
+    """
+
+    def __init__(
+        self, geometry: Geometry, loss: SmoothLoss, weights: Array, *, fit_intercept: bool
+    ) -> None:
+        K = loss.n_outputs
+        self._limit = max(LARGEST_TOGETHER, largest_gram(geometry.design))
+        self._together = SoftmaxModel(geometry, weights, K, fit_intercept=fit_intercept)
+        self._separate = SeparateModel(geometry, loss, weights, fit_intercept=fit_intercept)
+        self._now: Model = self._together
+
+    @property
+    def size(self) -> int:
+        """Number of features."""
+        return self._now.size
+
+    def renew(self, features: Index, terms: Terms, least: float) -> None:
+        """Start afresh at the curvatures of a point, with these features."""
+        self._now = self._together if features.size <= self._limit else self._separate
+        self._now.renew(features, terms, least)
+
+    def extend(self, features: Index) -> None:
+        """Add features."""
+        self._now.extend(features)
+
+    def minimise(
+        self,
+        penalty: ElasticNet,
+        b: Array,
+        gradient: Array,
+        terms: Terms,
+        target: float,
+        budget: int,
+    ) -> tuple[Array, Outcome]:
+        """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
+        return self._now.minimise(penalty, b, gradient, terms, target, budget)
+
+    def learn(self, change: Array, fall: Array) -> None:
+        """Take note of how gradients fell when coefficients changed."""
+        self._now.learn(change, fall)
+
+    def intercepts(self, change: Array) -> Array:
+        """How the intercepts move with a change of the coefficients."""
+        return self._now.intercepts(change)
+
+
+class SeparateModel:
+    """A model of each class. Parameters as in `ClassModels`."""
+
+    def __init__(
+        self, geometry: Geometry, loss: SmoothLoss, weights: Array, *, fit_intercept: bool
+    ) -> None:
+        self._p = geometry.p
+        self._models = [
+            RowModel(geometry, loss, weights, fit_intercept=fit_intercept)
+            for _ in range(loss.n_outputs)
+        ]
+        self._output = np.empty(0, np.int64)
+
+    @property
+    def size(self) -> int:
+        """Number of features."""
+        return self._output.size
+
+    def renew(self, features: Index, terms: Terms, least: float) -> None:
+        """Start afresh at the curvatures of a point, with these features."""
+        self._output, feature = np.divmod(features, self._p)
+        for k, model in enumerate(self._models):
+            model.renew(feature[self._output == k], _class_terms(terms, k), least)
+
+    def extend(self, features: Index) -> None:
+        """Add features."""
+        output, feature = np.divmod(features, self._p)
+        self._output = np.concatenate([self._output, output])
+        for k, model in enumerate(self._models):
+            model.extend(feature[output == k])
+
+    def minimise(
+        self,
+        penalty: ElasticNet,
+        b: Array,
+        gradient: Array,
+        terms: Terms,
+        target: float,
+        budget: int,
+    ) -> tuple[Array, Outcome]:
+        """Coefficients that minimise models plus penalty, from b, to a gap of ``target`` in all."""
+        new, iterations, share = b.copy(), 0, target / len(self._models)
+        for k, model in enumerate(self._models):
+            own = np.flatnonzero(self._output == k)
+            if own.size:
+                data = penalty.at(own), b[own], gradient[own], _class_terms(terms, k)
+                new[own], outcome = model.minimise(*data, share, budget)
+                iterations += outcome.iterations
+        return new, Outcome(quadratic.CONVERGED, iterations)
+
+    def learn(self, change: Array, fall: Array) -> None:
+        """The falls of one class are not due to its own changes alone: nothing is learned."""
+
+    def intercepts(self, change: Array) -> Array:
+        """How the intercepts move with a change of the coefficients."""
+        moved = [
+            model.intercepts(change[self._output == k]) for k, model in enumerate(self._models)
+        ]
+        return np.concatenate(moved)
+
+
+def _class_terms(terms: Terms, k: int) -> Terms:
+    """The terms of one class, with its curvature."""
+    one, K = slice(k, k + 1), len(terms.slope)
+    p = terms.curvature[one]
+    curvature = p * (1.0 - p) * (K / (K - 1.0))
+    return terms._replace(
+        slope=terms.slope[one], residual=terms.residual[one], curvature=curvature
+    )
