@@ -30,7 +30,7 @@ from regpath.kernels.passes import column_moments
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry, over_columns
 from regpath.solvers.gram import GramCore, Outcome, largest_gram
-from regpath.solvers.products import Columns
+from regpath.solvers.products import standardised
 from regpath.solvers.residual import ResidualCore
 from regpath.solvers.rows import SmoothLoss, Terms
 from regpath.solvers.working import Working, start_residual, working_columns
@@ -172,9 +172,8 @@ class RowModel:
     def _coupled(self, features: Index) -> Array:
         """Products of the images of new columns with all."""
         assert self._coupling is not None
-        columns = Columns(self._reweighted)
-        columns.append(features)
-        new = self._coupling(columns.rows(slice(None))) / self._total_root
+        columns = standardised(self._reweighted, features, slice(None))
+        new = self._coupling(columns) / self._total_root
         self._images = np.concatenate([self._images, new]) if self._images.size else new
         return np.asarray(new @ self._images.T)
 

@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, hstack
+from scipy.sparse import csc_array
 
 from regpath.designs import Csc, Dense
 from regpath.kernels.gather import gather_dense
 from regpath.kernels.passes import combine_columns
 from regpath.solvers.geometry import Geometry
 
-__all__ = ["Columns", "apply", "gram_of_columns", "gram_of_rows", "multiply"]
+__all__ = ["apply", "gram_of_columns", "gram_of_rows", "multiply", "standardised"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -126,58 +126,23 @@ def _scipy(design: Csc) -> Any:
     return csc_array((design.data, design.indices, design.indptr), shape=shape, copy=False)
 
 
-class Columns:
-    """Columns (x_j - m_j) / d_j of a growing list of features, without weights of the rows.
-
-    For models in which every pair of features may have weights of its own.
+def standardised(geometry: Geometry, features: Index, part: slice) -> Array:
+    """Columns (x_j - m_j) / d_j, without weights of the rows, as rows of a dense array.
 
     Parameters
     ----------
     geometry : Geometry
+    features : ndarray of int
+        One may come several times.
+    part : slice
+        Rows of X that are wanted.
     """
-
-    def __init__(self, geometry: Geometry) -> None:
-        self._geometry = geometry
-        self._dense: Any = np.empty((0, geometry.n))
-        self._sparse: Any = csc_array((geometry.n, 0))
-        self._shift = np.empty(0)
-
-    def append(self, features: Index) -> None:
-        """Add features; one may come several times."""
-        g = self._geometry
-        if isinstance(g.design, Dense):
-            new = np.empty((features.size, g.n))
-            gather_dense(g.design.columns, features, np.ones(g.n), g.mean, g.scale, new)
-            self._dense = np.concatenate([self._dense, new])
-            return
-        scaled = _scipy(g.design)[:, features] * (1.0 / g.scale[features])
-        self._sparse = hstack([self._sparse, scaled], format="csc")
-        self._shift = np.concatenate([self._shift, g.mean[features] / g.scale[features]])
-
-    def rows(self, which: Any) -> Array:
-        """Some of the columns, dense, as rows."""
-        if isinstance(self._geometry.design, Dense):
-            return np.asarray(self._dense[which])
-        return np.asarray(self._sparse[:, which].toarray().T - self._shift[which, None])
-
-    def moments(self, which: Index, v: Array) -> tuple[Array, Array]:
-        """Sums of v x and of v x^2 over the rows."""
-        if isinstance(self._geometry.design, Dense):
-            X = self._dense[which]
-            return X @ v, np.einsum("ij,ij,j->i", X, X, v)
-        X, shift, total = self._sparse[:, which], self._shift[which], float(v.sum())
-        first, second = X.T @ v, X.multiply(X).T @ v
-        return first - shift * total, second - 2.0 * shift * first + shift**2 * total
-
-    def products(self, new: Index, every: Index, v: Array, a: Array, b: Array) -> Array:
-        """Sums over the rows of v (x_j - a_j) (x_i - b_i), j in ``new``, i in ``every``."""
-        if isinstance(self._geometry.design, Dense):
-            left = (self._dense[new] - a[:, None]) * v
-            return np.asarray(left @ self._dense[every].T - np.outer(left.sum(axis=1), b))
-        left, right = self._sparse[:, new], self._sparse[:, every]
-        a, b = a + self._shift[new], b + self._shift[every]
-        weighted = right * v[:, None]
-        block = np.asarray((left.T @ weighted).toarray())
-        block -= np.outer(a, weighted.sum(axis=0))
-        block -= np.outer(left.T @ v - a * float(v.sum()), b)
-        return block
+    g = geometry
+    if isinstance(g.design, Dense):
+        out = np.asarray(g.design.columns[features, part], np.float64)
+    else:
+        design = g.design
+        out = np.asarray(_scipy(design)[:, features].tocsr()[part].toarray(), np.float64).T
+    out -= g.mean[features, None]
+    out /= g.scale[features, None]
+    return np.ascontiguousarray(out)

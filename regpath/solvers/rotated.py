@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from regpath.designs import Dense
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import SolvedPoints, Units
-from regpath.solvers.products import Columns, gram_of_rows, multiply
+from regpath.solvers.products import gram_of_rows, multiply, standardised
 from regpath.solvers.prox_newton import ProxNewtonSolver
 
 __all__ = ["LARGEST_ROTATED", "RotatedSolver"]
@@ -63,9 +63,8 @@ class RotatedSolver:
         roots = np.sqrt(values[used])
         self._back = vectors[:, used] / roots
         rows = np.divide(1.0, g.root, out=np.zeros(g.n), where=g.root > 0.0)
-        columns = Columns(g)
-        columns.append(self._free)
-        design = np.concatenate([(vectors[:, used] * roots).T * rows, columns.rows(slice(None))])
+        kept_as_is = standardised(g, self._free, slice(None))
+        design = np.concatenate([(vectors[:, used] * roots).T * rows, kept_as_is])
         design.flags.writeable = False
         self._rank, p = roots.size, len(design)
         reduced = replace(

@@ -12,15 +12,17 @@ p_k (1 - p_k), is centred in these weights, and meets a feature (l, i) of anothe
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp, xlogy
+from scipy.special import xlogy
 
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore, Outcome
 from regpath.solvers.models import SHORTEST, stretched
-from regpath.solvers.products import Columns
+from regpath.solvers.products import standardised
 from regpath.solvers.rows import Terms
 
 __all__ = ["SoftmaxLoss", "SoftmaxModel"]
@@ -29,6 +31,10 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 MOST_STEPS = 100
+# Share of a sum of slopes that is rounding.
+ROUNDING = 4e-15
+# Entries of a block of columns that is worked on at once.
+BLOCK_ENTRIES = 2_000_000
 # Probabilities below this count as this where something is divided by them.
 LEAST_PROBABILITY = 1e-10
 
@@ -64,7 +70,7 @@ class SoftmaxLoss:
         shift, terms = np.zeros(self.n_outputs), self._terms(eta)
         for _ in range(MOST_STEPS if self._fit_intercept else 0):
             pull = terms.slope @ self._weights
-            noise = 4e-16 * (np.abs(terms.slope) @ self._weights)
+            noise = ROUNDING * (np.abs(terms.slope) @ self._weights)
             if not np.isfinite(pull).all() or (np.abs(pull) <= noise).all():
                 break
             step = -_bordered_solve(*self._intercept_curvature(terms), pull)
@@ -97,8 +103,10 @@ class SoftmaxLoss:
         """Classes meet in the model itself."""
 
     def _terms(self, eta: Array) -> Terms:
-        log_p = eta - logsumexp(eta, axis=0)
+        log_p = eta - eta.max(axis=0)
         p = np.exp(log_p)
+        log_p -= np.log(p.sum(axis=0))
+        p /= p.sum(axis=0)
         slope = p - self._y
         loss = -np.where(self._y > 0.0, self._y * log_p, 0.0).sum(axis=0)
         value = float(self._weights @ loss) + self._minimum
@@ -140,19 +148,17 @@ class SoftmaxModel:
 
     def renew(self, features: Index, terms: Terms, least: float) -> None:
         """Start afresh at the curvatures of a point, with these features."""
-        p, w = terms.curvature, self._weights
-        self._p = np.maximum(p, LEAST_PROBABILITY)
-        self._own = w * np.maximum(self._p * (1.0 - self._p), least)
+        w = self._weights
+        self._p = np.maximum(terms.curvature, LEAST_PROBABILITY)
         self._weighted = self._p * w
+        self._own = w * np.maximum(self._p * (1.0 - self._p), least)
+        self._total = self._own.sum(axis=1)
         self._output = np.empty(0, np.int64)
         self._feature = np.empty(0, np.int64)
         self._centre, self._lengths = np.empty(0), np.empty(0)
-        self._columns = Columns(self._geometry)
         self._crossed = np.empty((0, self._n_outputs))
-        A = np.diag(self._own.sum(axis=1))
-        for k in range(self._n_outputs):
-            for m in range(k):
-                A[k, m] = A[m, k] = -float(self._weighted[k] @ self._p[m])
+        A = -self._weighted @ self._p.T
+        np.fill_diagonal(A, self._total)
         self._inverse = np.linalg.pinv(A, hermitian=True)
         self._core = GramCore(0.0, np.iinfo(np.int64).max)
         self.size = 0
@@ -162,58 +168,70 @@ class SoftmaxModel:
         """Add features."""
         if not features.size:
             return
-        g, old = self._geometry, self.size
-        output, feature = np.divmod(features, g.p)
+        old = self.size
+        output, feature = np.divmod(features, self._geometry.p)
         self._output = np.concatenate([self._output, output])
         self._feature = np.concatenate([self._feature, feature])
-        self._columns.append(feature)
-        mean, square, crossed = self._moments(old)
-        length = np.sqrt(np.maximum(square, 0.0))
-        length = np.maximum(length, SHORTEST * np.sqrt(self._own[output].sum(axis=1)))
-        self._centre = np.concatenate([self._centre, mean])
+        self.size = self._output.size
+        square, crossed = self._moments(old)
+        length = np.maximum(np.sqrt(square), SHORTEST * np.sqrt(self._total[output]))
         self._lengths = np.concatenate([self._lengths, length])
         self._crossed = np.concatenate([self._crossed, crossed / length[:, None]])
-        self.size = self._output.size
-        self._core.extend(self._block(old), np.zeros(features.size))
-
-    def _moments(self, old: int) -> tuple[Array, Array, Array]:
-        """Means and squared lengths of new columns in their own weights; products with intercepts.
-
-        The product of a centred column of class k with the intercept of class l is -p_k p_l.
-        """
-        new = self._output[old:]
-        mean, square = np.zeros(new.size), np.empty(new.size)
-        crossed = np.zeros((new.size, self._n_outputs))
-        for k in np.unique(new).tolist():
-            own = np.flatnonzero(new == k)
-            which, total = old + own, float(self._own[k].sum())
-            first, second = self._columns.moments(which, self._own[k])
-            if self._fit_intercept:
-                mean[own] = first / total
-            square[own] = second - 2.0 * mean[own] * first + mean[own] ** 2 * total
-            if self._fit_intercept:
-                for m in range(self._n_outputs):
-                    if m != k:
-                        v = self._weighted[k] * self._p[m]
-                        along = self._columns.moments(which, v)[0] - mean[own] * float(v.sum())
-                        crossed[own, m] = -along
-        return mean, square, crossed
-
-    def _block(self, old: int) -> Array:
-        """Rows of the Gram matrix of the columns from ``old`` on."""
-        block = np.empty((self.size - old, self.size))
-        for k in np.unique(self._output[old:]).tolist():
-            new = np.flatnonzero(self._output[old:] == k)
-            for m in range(self._n_outputs):
-                every = np.flatnonzero(self._output == m)
-                if not every.size:
-                    continue
-                v = self._own[k] if k == m else -self._weighted[k] * self._p[m]
-                a, b = self._centre[old + new], self._centre[every]
-                block[np.ix_(new, every)] = self._columns.products(old + new, every, v, a, b)
-        block /= self._lengths[old:, None]
+        block = self._block(old)
+        block /= length[:, None]
         block /= self._lengths
         block -= self._crossed[old:] @ self._inverse @ self._crossed.T
+        self._core.extend(block, np.zeros(features.size))
+
+    def _parts(self) -> Iterator[slice]:
+        """Blocks of rows that a few arrays of the working set's columns may span."""
+        n = self._geometry.n
+        step = max(64, BLOCK_ENTRIES // self.size)
+        return (slice(start, min(start + step, n)) for start in range(0, n, step))
+
+    def _moments(self, old: int) -> tuple[Array, Array]:
+        """Squared lengths of new columns in their own weights; products with the intercepts.
+
+        Means in these weights are noted. The product of a centred column of class k with the
+        intercept of class l is that of its weights with -p_k p_l.
+        """
+        new, feature = self._output[old:], self._feature[old:]
+        first, second = np.zeros(new.size), np.zeros(new.size)
+        crossed = np.zeros((new.size, self._n_outputs))
+        for part in self._parts():
+            X = standardised(self._geometry, feature, part)
+            weighted = X * self._own[new, part]
+            first += weighted.sum(axis=1)
+            second += np.einsum("ij,ij->i", weighted, X)
+            X *= self._weighted[new, part]
+            crossed -= X @ self._p[:, part].T
+        mean = first / self._total[new] if self._fit_intercept else np.zeros(new.size)
+        self._centre = np.concatenate([self._centre, mean])
+        if self._fit_intercept:
+            crossed += mean[:, None] * (self._weighted @ self._p.T)[new]
+            crossed[np.arange(new.size), new] = 0.0  # centred in its own weights
+        else:
+            crossed[:] = 0.0
+        square = second - 2.0 * mean * first + mean**2 * self._total[new]
+        return np.maximum(square, 0.0), crossed
+
+    def _block(self, old: int) -> Array:
+        """Rows of the Gram matrix of the centred columns from ``old`` on.
+
+        Classes meet with -p_k p_l, and with themselves with p_k more.
+        """
+        block = np.zeros((self.size - old, self.size))
+        groups = [np.flatnonzero(self._output == k) for k in range(self._n_outputs)]
+        for part in self._parts():
+            X = standardised(self._geometry, self._feature, part)
+            X -= self._centre[:, None]
+            X *= self._p[self._output, part]
+            X *= np.sqrt(self._weights[part])
+            block -= X[old:] @ X.T
+            for k, every in enumerate(groups):
+                new = every[every >= old]
+                if new.size:
+                    block[np.ix_(new - old, every)] += (X[new] / self._p[k, part]) @ X[every].T
         return block
 
     def minimise(
