@@ -1,6 +1,6 @@
 """Regularization paths (lasso, ridge, elastic net) with a certificate for every point."""
 
-from regpath import datasets, families, penalties
+from regpath import datasets, families, losses, penalties
 from regpath._parts import Settings, Status
 from regpath._warmup import warmup
 from regpath.path import (
@@ -25,6 +25,7 @@ __all__ = [
     "families",
     "fit_path",
     "lasso_path",
+    "losses",
     "penalties",
     "refit",
     "ridge_path",

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.sparse import csc_array
 
 from regpath._inputs import check_design
+from regpath.families import Binomial, Multinomial
 from regpath.path import enet_path, lasso_path, ridge_path
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import measure
@@ -55,6 +56,7 @@ def warmup(progress: Callable[[str], Any] | None = None) -> list[str]:
         _exercise(X)
         names.append(name)
     _exercise_dependent_columns()
+    _exercise_families()
     return names
 
 
@@ -78,6 +80,7 @@ def _exercise(X: Any) -> None:
     lasso_path(X[:, :10], y, n_lambdas=5)
     ridge_path(X, y, n_lambdas=3)
     ridge_path(X[:, :10], y, n_lambdas=3)
+    lasso_path(X, y > 0.0, family="binomial", n_lambdas=3)
     design, _, _ = check_design("warmup", X)
     weights = np.full(y.size, 1.0 / y.size)
     geometry = measure(design, y, weights, fit_intercept=True, standardize=True)
@@ -94,3 +97,14 @@ def _exercise_dependent_columns() -> None:
     rng = np.random.default_rng(2)
     X = np.asfortranarray(np.repeat(rng.standard_normal((30, 5)), 2, axis=1))
     lasso_path(X, rng.standard_normal(30), n_lambdas=3, penalty_factor=np.repeat([0.0, 1.0], 5))
+
+
+def _exercise_families() -> None:
+    """Losses have kernels of their own, whatever the storage."""
+    rng = np.random.default_rng(3)
+    X = np.asfortranarray(rng.standard_normal((40, 5)))
+    y = rng.integers(1, 4, 40).astype(np.float64)
+    for family in ("poisson", "gamma", "tweedie", "huber", "multinomial", "multigaussian"):
+        lasso_path(X, y, family=family, n_lambdas=3)
+    lasso_path(X, y > 2.0, family=Binomial(link="probit"), n_lambdas=3)
+    lasso_path(X, y, family=Multinomial(grouped=True), n_lambdas=3)

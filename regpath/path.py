@@ -169,9 +169,11 @@ def fit_path(
     X : array, sparse matrix or array, or data frame of shape (n, p)
         Any real dtype. Fortran-ordered arrays and CSC matrices are used without a copy; other
         layouts are converted once, with a note in ``info``. Sparse X is never densified.
-    y : array or Series of shape (n,)
-        Response.
-    family : str or instance from `regpath.families`, default "gaussian"
+    y : array or Series of shape (n,), or of several columns where the family has them
+        Response: numbers, labels, times and events; see `regpath.families`.
+    family : str, instance from `regpath.families`, or loss as in `regpath.losses`
+        "gaussian" (default), "binomial", "poisson", "gamma", "tweedie", "huber", "multinomial",
+        "multigaussian", "cox".
     l1_ratio : float, default 1
         1 is the lasso, 0 is ridge.
     penalty : None or "elasticnet", default None
@@ -184,13 +186,15 @@ def fit_path(
     fit_intercept, standardize : bool, default True
         Coefficients are on the original scale of the columns in any case.
     sample_weight, offset : array of shape (n,), optional
-        Weights >= 0 (only their ratios matter); a known part of the linear predictor.
+        Weights >= 0 (only their ratios matter); a known part of the linear predictor, of shape
+        (n,) or (n, K) for a family with K outputs.
     penalty_factor : array of shape (p,), optional
         Used as given; 0: unpenalised, inf: excluded.
     lower, upper : float or array of shape (p,), optional
         Limits of the coefficients, lower <= 0 <= upper.
     tol : float, default 1e-6
-        Bound of the duality gap, relative to the objective of the null model.
+        Bound of the duality gap, relative to the null model: its objective for the gaussian
+        family, in general half its deviance.
     max_iter : int, default 10000
         Iterations (sweeps) a lambda may take.
     max_features : int, optional
@@ -232,6 +236,10 @@ def fit_path(
     >>> path = regpath.fit_path(X, y, l1_ratio=0.5, n_lambdas=50)
     >>> path.coefs.shape
     (8, 50)
+    >>> svi = X[:, names.index("svi")]
+    >>> logistic = regpath.fit_path(X, svi, family="binomial", n_lambdas=50)
+    >>> logistic.predict(X, logistic.lambdas[-1], type="class").shape
+    (97,)
     """
     arguments = {k: v for k, v in locals().items() if k not in ("X", "y")}
     return _fit("fit_path", X, y, **arguments)
