@@ -113,6 +113,20 @@ def test_overlap(rng):
     assert_allclose(out, np.eye(5) - M * (V.T @ V), atol=1e-14)
 
 
+@pytest.mark.parametrize("parts", [1, 3])
+@pytest.mark.parametrize("count", [1, 4, 7])
+def test_weighted_products(rng, parts, count):
+    X, scale = rng.standard_normal((9, groups.PANEL + 30)), rng.random(groups.PANEL + 30)
+    features, m = np.arange(9)[::-1][:count].copy(), -(-count // 4) * 4
+    out = np.zeros((parts, m, m))
+    room = np.zeros((parts, m, groups.PANEL))
+    groups.weighted_products(X, features, scale, room, out, 0, parts)
+    expected = (X[features] * scale**2) @ X[features].T
+    assert_allclose(np.triu(out.sum(axis=0))[:count, :count], np.triu(expected), atol=1e-12)
+    assert not out[:, count:].any()
+    assert not out[:, :, count:].any()
+
+
 # ---------------------------------------------------------------------------------------- softmax
 
 
@@ -174,7 +188,21 @@ def test_divergence_is_the_fenchel_young_gap(rng, s):
     assert_allclose(loss.divergence(s), stated, atol=1e-13)
 
 
-def test_predictors_far_out(rng):
+def test_balanced_intercepts(rng):
+    y, E, root, weights = softmax_problem(rng)
+    loss = Softmax(y, E, root, 1)
+    assert loss.balance() is None  # too far for Newton steps without a look at the loss
+    for _ in range(30):  # the fixed point of iterative scaling
+        P = np.exp(E - logsumexp(E, axis=0))
+        E = E + np.log(y @ weights / (P @ weights))[:, None]
+    near = Softmax(y, E + np.array([[0.03], [-0.02], [0.01]]), root, 1)
+    shift = near.balance()
+    near.step(shift[:, None] * root, 1.0)
+    assert np.abs(near.residual @ root).max() < 1e-15
+    assert_allclose(shift - shift.mean(), np.array([-0.03, 0.02, -0.01]) + 0.02 / 3, atol=1e-6)
+
+
+def test_predictors_far_out():
     y = np.eye(2)[[0, 1, 0]].T.copy()
     E = np.array([[1e4, -1e4, -1e3], [-1e4, 1e4, 1e3]])
     loss = Softmax(y, E, np.full(3, 3**-0.5), 1)

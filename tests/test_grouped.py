@@ -25,7 +25,7 @@ from scipy import sparse
 from scipy.special import logsumexp
 
 import regpath
-from regpath.solvers import grouped
+from regpath.solvers import group_models, grouped
 from regpath.solvers.group_models import RowModel
 
 REFERENCES = Path(__file__).parent / "data" / "glmnet"
@@ -179,6 +179,22 @@ def test_without_a_gram_matrix(rng, monkeypatch, loss, storage, limit):
     assert isinstance(result.solver._model, RowModel)
     assert_certified(result, X, Y, loss, **options)
     assert_allclose(result.objectives, whole.objectives, atol=2 * TOL)
+
+
+@pytest.mark.parametrize("case", ["lasso", "raw", "all", "ridge"])
+@pytest.mark.parametrize("storage", [np.asfortranarray, sparse.csc_array])
+def test_with_a_hessian_that_is_kept(rng, monkeypatch, case, storage):
+    """Many rows: second derivatives are formed now and then."""
+    options = options_for(rng, n=300)[case]
+    X, Y = draw(rng, "multinomial", n=300)
+    X *= rng.random(X.shape) < 0.8
+    plain = answer(X, Y, "multinomial", **options)
+    assert plain.solver._model._kept is None
+    monkeypatch.setattr(group_models, "MANY", 0)
+    kept = answer(storage(X), Y, "multinomial", lambdas=plain.lambdas, **options)
+    assert kept.solver._model._kept is not None
+    assert_certified(kept, X, Y, "multinomial", **options)
+    assert_allclose(kept.objectives, plain.objectives, atol=2 * TOL)
 
 
 def test_one_output_is_the_lasso(rng):

@@ -9,11 +9,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from regpath._numba import FUSED, kernel
+from regpath._numba import FUSED, REORDERED, kernel
 from regpath.kernels.primitives import axpy, axpy4, dot4
 from regpath.kernels.rows import CHUNK
 
 __all__ = [
+    "PANEL",
     "combine_outputs",
     "curved",
     "descend_groups",
@@ -23,11 +24,15 @@ __all__ = [
     "softmax_change",
     "softmax_divergence",
     "softmax_rows",
+    "softmax_tilted",
     "sweep_groups",
+    "weighted_products",
 ]
 
 # Rows of a block of columns that stays in the cache while all outputs use it.
 ROWS = 512
+# Rows of a block whose columns are multiplied with each other in the second-level cache.
+PANEL = 256
 
 
 @kernel(inline="numba")
@@ -146,14 +151,24 @@ def dots_of_outputs(R: Any, X: Any, features: Any, out: Any, start: int, stop: i
 
 @kernel()
 def softmax_rows(
-    E: Any, y: Any, root: Any, P: Any, R: Any, norm: Any, sums: Any, start: int, stop: int
+    E: Any,
+    y: Any,
+    root: Any,
+    D: Any,
+    t: Any,
+    P: Any,
+    R: Any,
+    norm: Any,
+    sums: Any,
+    start: int,
+    stop: int,
 ) -> None:
-    """Probabilities, working residuals root (y - p) and log-normalisers of rows, in chunks.
+    """Step from e to e + t d / root, and what follows from it, in chunks of rows.
 
-    ``sums`` are the weighted losses logsumexp(e) - y'e of chunks of rows. Rows of weight 0 are not
-    looked at.
+    That is: probabilities, working residuals root (y - p), log-normalisers, and the weighted losses
+    logsumexp(e) - y'e, summed in chunks. Rows of weight 0 are not looked at.
     """
-    K = E.shape[0]
+    K, length = E.shape[0], t[0]
     for c in range(start, stop):
         total = 0.0
         for i in range(c * CHUNK, min((c + 1) * CHUNK, root.size)):
@@ -162,8 +177,9 @@ def softmax_rows(
                 for k in range(K):
                     P[k, i] = R[k, i] = 0.0
                 continue
-            top = E[0, i]
-            for k in range(1, K):
+            step, top = length / root[i], -math.inf
+            for k in range(K):
+                E[k, i] += step * D[k, i]
                 top = max(top, E[k, i])
             mass = against = 0.0
             for k in range(K):
@@ -178,6 +194,40 @@ def softmax_rows(
             norm[i] = top + rest
             total += root[i] * root[i] * (rest + against)
         sums[c] = total
+
+
+@kernel()
+def softmax_tilted(
+    P: Any, root: Any, tilt: Any, moments: Any, q: Any, start: int, stop: int
+) -> None:
+    """Weighted sums of q and q q' in chunks of rows, where q is p times tilt, normalised.
+
+    ``moments`` is (chunks, K + 1, K): the sums of q q', then those of q; ``q`` (chunks, K) is room.
+    """
+    K = P.shape[0]
+    for c in range(start, stop):
+        sums, own = moments[c], q[c]
+        for k in range(K + 1):
+            for m in range(K):
+                sums[k, m] = 0.0
+        for i in range(c * CHUNK, min((c + 1) * CHUNK, root.size)):
+            mass = 0.0
+            for k in range(K):
+                own[k] = P[k, i] * tilt[k]
+                mass += own[k]
+            if mass == 0.0:
+                continue
+            inverse = 1.0 / mass
+            weight = root[i] * root[i]
+            for k in range(K):
+                own[k] *= inverse
+                share = weight * own[k]
+                sums[K, k] += share
+                for m in range(k + 1):
+                    sums[k, m] += share * own[m]
+        for k in range(K):
+            for m in range(k):
+                sums[m, k] = sums[k, m]
 
 
 @kernel()
@@ -304,3 +354,75 @@ def _invert_small(A: Any) -> None:
                 A[i, k] = 0.0
                 for j in range(4):
                     A[i, j] -= factor * A[k, j]
+
+
+@kernel(REORDERED)
+def _tile(B: Any, a: int, b: int, width: int, G: Any) -> None:
+    """Add the products of four rows of B, from a on, with four others, from b on, to G."""
+    # Rows are cut one by one: the cut of a matrix is not contiguous.
+    x0, x1, x2, x3 = B[a][:width], B[a + 1][:width], B[a + 2][:width], B[a + 3][:width]
+    y0, y1, y2, y3 = B[b][:width], B[b + 1][:width], B[b + 2][:width], B[b + 3][:width]
+    s00 = s01 = s02 = s03 = s10 = s11 = s12 = s13 = 0.0
+    s20 = s21 = s22 = s23 = s30 = s31 = s32 = s33 = 0.0
+    for i in range(x0.size):
+        a0, a1, a2, a3 = x0[i], x1[i], x2[i], x3[i]
+        b0, b1, b2, b3 = y0[i], y1[i], y2[i], y3[i]
+        s00 += a0 * b0
+        s01 += a0 * b1
+        s02 += a0 * b2
+        s03 += a0 * b3
+        s10 += a1 * b0
+        s11 += a1 * b1
+        s12 += a1 * b2
+        s13 += a1 * b3
+        s20 += a2 * b0
+        s21 += a2 * b1
+        s22 += a2 * b2
+        s23 += a2 * b3
+        s30 += a3 * b0
+        s31 += a3 * b1
+        s32 += a3 * b2
+        s33 += a3 * b3
+    G[a, b] += s00
+    G[a, b + 1] += s01
+    G[a, b + 2] += s02
+    G[a, b + 3] += s03
+    G[a + 1, b] += s10
+    G[a + 1, b + 1] += s11
+    G[a + 1, b + 2] += s12
+    G[a + 1, b + 3] += s13
+    G[a + 2, b] += s20
+    G[a + 2, b + 1] += s21
+    G[a + 2, b + 2] += s22
+    G[a + 2, b + 3] += s23
+    G[a + 3, b] += s30
+    G[a + 3, b + 1] += s31
+    G[a + 3, b + 2] += s32
+    G[a + 3, b + 3] += s33
+
+
+@kernel()
+def weighted_products(
+    X: Any, features: Any, scale: Any, room: Any, out: Any, start: int, stop: int
+) -> None:
+    """Upper tiles of sum_i (scale_i x_i)(scale_i x_i)' over parts of the entries of some rows of X.
+
+    ``out`` is (parts, m, m), ``room`` (parts, m, `PANEL`), with m the number of features rounded up
+    to a multiple of four; what is beyond the features must be 0. It does what a BLAS would do,
+    whose threads cost more than they give where another process holds a core.
+    """
+    parts, m = out.shape[0], out.shape[1]
+    size = -(-scale.size // parts)
+    for part in range(start, stop):
+        G, B = out[part], room[part]
+        for first in range(part * size, min((part + 1) * size, scale.size), PANEL):
+            last = min(first + PANEL, min((part + 1) * size, scale.size))
+            s = scale[first:last]
+            for j in range(features.size):
+                x, row = X[features[j], first:last], B[j]
+                for i in range(x.size):
+                    row[i] = x[i] * s[i]
+            width = last - first
+            for a in range(0, m, 4):
+                for b in range(a, m, 4):
+                    _tile(B, a, b, width, G)

@@ -22,9 +22,16 @@ from numpy.typing import NDArray
 
 from regpath.kernels.groups import combine_outputs, descend_groups, sweep_groups
 from regpath.penalties import INDISTINCT
-from regpath.solvers.group_newton import FINEST, Model, Solution, direction, times
+from regpath.solvers.group_newton import FINEST, Model, Solution, System, direction
+from regpath.solvers.group_systems import (
+    GramSystem,
+    KeptHessian,
+    KeptSystem,
+    RowSystem,
+    dense_step,
+)
 from regpath.solvers.output_columns import OutputColumns
-from regpath.solvers.output_losses import OutputLoss
+from regpath.solvers.output_losses import OutputLoss, Softmax, inner, sums
 from regpath.solvers.row_norms import EPSILON, RowNorms, lengths
 
 __all__ = ["GramModel", "GroupModel", "RowModel", "grown_gram"]
@@ -40,12 +47,19 @@ FEW, MOST_STEPS = 64, 30
 CHEAP = 100
 # The same for entries of the active columns.
 CHEAP_ROWS = 100_000
+# A Hessian of this order at most is kept, if there are so many rows for each of its columns.
+# And in small problems an iteration more costs more than it saves.
+MOST_KEPT, ROWS_A_COLUMN, MANY = 2000, 4, 1_000_000
+# Probabilities that have moved by less, on average, leave a Hessian as it is.
+MOVED = 0.01
 # A gradient of unpenalised coefficients below this is as good as 0.
 FLAT = 1e-15
 
 
 class GroupModel(Model, Protocol):
     """What a path asks of a loss on the working set."""
+
+    sweeps_cost_little: bool
 
     @property
     def size(self) -> int:
@@ -98,6 +112,8 @@ def _sweeps(
 class GramModel:
     """Least squares: everything follows from G, Q = X~'Y~ and |Y~|^2."""
 
+    sweeps_cost_little = True
+
     def __init__(self, K: int, yy: float) -> None:
         self._yy = yy
         self._G = np.empty((0, 0))
@@ -146,9 +162,9 @@ class GramModel:
         out: Array = self.gradients[:, active]
         return out
 
-    def system(self, active: Index) -> _GramSystem:
+    def system(self, active: Index) -> GramSystem:
         """Second derivatives: those of the active columns."""
-        return _GramSystem(self._G[np.ix_(active, active)], active)
+        return GramSystem(self._G[np.ix_(active, active)], active)
 
     def line(self, active: Index, D: Array) -> Callable[[float], float]:
         """Change of the loss at t along a direction."""
@@ -188,21 +204,6 @@ class GramModel:
         return 0.25 * EPSILON * float(lengths(self.coefs).sum()) ** 2
 
 
-class _GramSystem:
-    """The Hessian of least squares is the Gram matrix of the active columns."""
-
-    def __init__(self, gram: Array, active: Index) -> None:
-        self._gram = gram
-        self.labels = active
-        self.diagonal = np.diagonal(gram)
-
-    def product(self, D: Array) -> Array:
-        return times(D, self._gram)
-
-    def gram(self) -> Array | None:
-        return self._gram
-
-
 def _pseudo_inverse(G: Array) -> Array:
     """Inverse of a Gram matrix; directions that are lost in rounding are left alone."""
     values, vectors = np.linalg.eigh(G)
@@ -225,6 +226,8 @@ class RowModel:
         Whether the columns give their Gram matrix.
     """
 
+    sweeps_cost_little = False
+
     def __init__(
         self, columns: OutputColumns, loss: OutputLoss, intercept: bool, with_gram: bool
     ) -> None:
@@ -236,6 +239,8 @@ class RowModel:
         self.intercepts = np.zeros(loss.n_outputs)
         self._gradients: Array | None = None
         self.solution = Solution()
+        self.complete = False  # whether columns may still come
+        self._kept: KeptHessian | None = None
 
     @property
     def size(self) -> int:
@@ -267,7 +272,8 @@ class RowModel:
     def start(self) -> None:
         """Begin a point: linear predictors afresh, so that nothing drifts from many updates."""
         active = np.count_nonzero(self.coefs.any(axis=0))
-        self.solution.start(0.01 if active * self.rows.root.size <= CHEAP_ROWS else 0.1)
+        cheap = active * self.rows.root.size <= CHEAP_ROWS or self._kept is not None
+        self.solution.start(0.01 if cheap else 0.1)
         self.rows.start(self.intercepts, self._columns.combine(self.coefs))
         self._gradients = None
 
@@ -281,12 +287,24 @@ class RowModel:
 
     @property
     def _sums(self) -> Array:
-        out: Array = self.rows.residual @ self.rows.root
-        return out
+        return sums(self.rows.residual, self.rows.root)
 
-    def system(self, active: Index) -> _RowSystem:
-        """Second derivatives at the present predictors."""
-        return _RowSystem(self, active)
+    def system(self, active: Index) -> System:
+        """Second derivatives at the present predictors, or at earlier ones."""
+        rows = self.rows
+        if not (isinstance(rows, Softmax) and self.complete and self._keeping_pays()):
+            return RowSystem(self, active)
+        kept = self._kept
+        if kept is None or (self.solution.renew and kept.drift(rows) > MOVED):
+            kept = KeptHessian(self._columns, rows, self.moves_intercept)
+        self._kept, self.solution.renew = kept, False
+        return KeptSystem(kept, active, self.moves_intercept)
+
+    def _keeping_pays(self) -> bool:
+        """Whether to form the Hessian now and then: rows are many more than its columns."""
+        order = self.rows.n_outputs * (self.size + 1)
+        rows = self.rows.root.size
+        return order <= MOST_KEPT and rows >= ROWS_A_COLUMN * order and rows * order >= MANY
 
     def along(self, active: Index, D: Array) -> Array:
         """Working predictors (K, n) of a direction."""
@@ -300,7 +318,7 @@ class RowModel:
     def against(self, active: Index, rows: Array) -> Array:
         """Products of working rows (K, n) with the active columns and the intercept."""
         G = self._columns.dots(rows, active)
-        return np.column_stack([G, rows @ self.rows.root]) if self.moves_intercept else G
+        return np.column_stack([G, sums(rows, self.rows.root)]) if self.moves_intercept else G
 
     def line(self, active: Index, D: Array) -> Callable[[float], float]:
         """Change of the loss at t along a direction."""
@@ -346,23 +364,31 @@ class RowModel:
     def settle(self, penalty: RowNorms) -> None:
         """Newton steps on intercepts and unpenalised coefficients only, to rounding."""
         free = np.flatnonzero((penalty.l1 == 0.0) & (penalty.l2 == 0.0))
-        local = RowNorms(*np.zeros((2, free.size + self.moves_intercept)))
+        last = math.inf
         for _ in range(MOST_STEPS):
             slopes = self.slopes(free)
-            if not slopes.size or float(np.abs(slopes).max()) <= FLAT:
+            worst = float(np.abs(slopes).max(initial=0.0))
+            if worst <= FLAT or worst > 0.5 * last:
                 return
-            system = self.system(free)
-            if slopes.size <= FEW:
-                D = _dense_step(system, slopes)
-            else:
-                D = direction(Solution(FINEST), system, local, np.zeros_like(slopes), slopes)
+            shift = None if free.size else self.rows.balance()
+            D = self._free_step(free, slopes) if shift is None else shift[:, None]
             change, t = self.line(free, D), 1.0
             noise = 1e-15 * (1.0 + self.loss)
-            while t > 1e-4 and not change(t) <= noise:
+            while shift is None and t > 1e-4 and not change(t) <= noise:
                 t *= 0.5
             if t <= 1e-4:
                 return
+            # A cut step need not shrink the slopes.
+            last = worst if t == 1.0 else math.inf
             self.move(free, self.coefs[:, free] + t * D[:, : free.size], D, t)
+
+    def _free_step(self, free: Index, slopes: Array) -> Array:
+        """Newton step for what is not penalised."""
+        system = RowSystem(self, free)
+        if slopes.size <= FEW:
+            return dense_step(system, slopes)
+        local = RowNorms(*np.zeros((2, slopes.shape[1])))
+        return direction(Solution(FINEST), system, local, np.zeros_like(slopes), slopes)
 
     def divergence(self, s: float) -> float:
         """Sum of loss + loss*(-s u) + s u'e."""
@@ -371,7 +397,7 @@ class RowModel:
     def doubt(self, s: float) -> float:
         """Rounding of predictors from large coefficients; an intercept that is not exact."""
         size = float(lengths(self.coefs).sum())
-        residual = math.sqrt(float(np.vdot(self.rows.residual, self.rows.residual)))
+        residual = math.sqrt(inner(self.rows.residual, self.rows.residual))
         doubt = EPSILON * size * residual + (EPSILON * size) ** 2
         if self.moves_intercept:
             reach = s * float(lengths(self._sums[:, None])[0]) + (EPSILON if s > 0.0 else 0.0)
@@ -384,41 +410,3 @@ class RowModel:
             return None
         gram = self._columns.weighted_gram(self.rows.mean_curvature(), active)
         return gram if self.moves_intercept else gram[:-1, :-1]
-
-
-def _dense_step(system: _RowSystem, slopes: Array) -> Array:
-    """Newton step from the Hessian itself; flat directions are left alone."""
-    size = slopes.size
-    hessian = np.empty((size, size))
-    for i in range(size):
-        unit = np.zeros(size)
-        unit[i] = 1.0
-        hessian[i] = system.product(unit.reshape(slopes.shape)).ravel()
-    values, vectors = np.linalg.eigh(0.5 * (hessian + hessian.T))
-    kept = values > 1e-13 * values[-1]
-    inverse = np.divide(1.0, values, out=np.zeros(size), where=kept)
-    step: Array = (vectors @ (inverse * (vectors.T @ slopes.ravel()))).reshape(slopes.shape)
-    return step
-
-
-class _RowSystem:
-    """The Hessian of a loss of rows, which is never formed."""
-
-    def __init__(self, model: RowModel, active: Index) -> None:
-        self._model = model
-        self._active = active
-        # An intercept comes after all columns that there will ever be.
-        last = [np.iinfo(np.int64).max] * model.moves_intercept
-        self.labels = np.concatenate([active, np.array(last, np.int64)])
-        self.diagonal = np.full(
-            active.size + model.moves_intercept,
-            float(model.rows.mean_curvature() @ model.rows.root**2),
-        )
-
-    def product(self, D: Array) -> Array:
-        rows = self._model.along(self._active, D)
-        self._model.rows.curved(rows)
-        return self._model.against(self._active, rows)
-
-    def gram(self) -> Array | None:
-        return self._model.weighted_gram(self._active)

@@ -32,6 +32,8 @@ Product = Callable[[Array], Array]
 # Groups up to which matrices are inverted; beyond, the diagonal has to do.
 MOST_INVERTED = 2500
 MOST_PRODUCTS = 60
+# How a step ended.
+FULL, CUT, STUCK = 0, 1, 2
 # Products, and some more for large matrices, after which an old inverse is given up.
 FEW_PRODUCTS = 6
 # Directions are not solved for more accurately.
@@ -83,19 +85,22 @@ class Solution:
         Accuracy of a direction, relative to its length.
     inverse : Inverse, optional
         Of an earlier Hessian.
+    renew : bool
+        Whether a Hessian that is kept, if one is, should be renewed.
     """
 
     tolerance: float = 0.1
     inverse: Inverse | None = None
+    renew: bool = False
 
     def start(self, tolerance: float) -> None:
         """Begin a point."""
         self.tolerance = tolerance
 
     def tighten(self) -> None:
-        """The last direction was too inaccurate, or the inverse too old."""
+        """The last direction was too inaccurate, or what it was solved with too old."""
         self.tolerance = max(0.1 * self.tolerance, FINEST)
-        self.inverse = None
+        self.inverse, self.renew = None, True
 
 
 class Model(Protocol):
@@ -272,23 +277,25 @@ def direction(solution: Solution, system: System, penalty: RowNorms, B: Array, g
     return search.direction if np.isfinite(search.direction).all() else np.zeros_like(g)
 
 
-def newton(model: Model, penalty: RowNorms) -> None:
+def newton(model: Model, penalty: RowNorms) -> bool:
     """Newton steps on the active groups, until one is taken in full or none descends.
 
     A step ends where groups have turned around; they are set to 0 and the next step is without
-    them.
+    them. Returns whether the last step was a full one.
     """
     for _ in range(MOST_STEPS):
         active = np.flatnonzero(model.coefs.any(axis=0) | (penalty.l1 == 0.0))
-        if not _step(model, penalty, active):
-            return
+        end = _step(model, penalty, active)
+        if end != CUT:
+            return end == FULL
+    return False
 
 
-def _step(model: Model, penalty: RowNorms, active: Index) -> bool:
-    """One step; returns whether it was cut, so that another one is worth its while."""
+def _step(model: Model, penalty: RowNorms, active: Index) -> int:
+    """One step; returns how it ended: after a cut one, another one is worth its while."""
     slopes, m = model.slopes(active), active.size
     if not slopes.size:
-        return False
+        return STUCK
     B, local = np.zeros_like(slopes), RowNorms(*np.zeros((2, slopes.shape[1])))
     B[:, :m] = model.coefs[:, active]
     local.l1[:m], local.l2[:m] = penalty.l1[active], penalty.l2[active]
@@ -302,8 +309,8 @@ def _step(model: Model, penalty: RowNorms, active: Index) -> bool:
             if t == start:
                 after[:, leaving] = 0.0
             model.move(active, after[:, :m], way, t)
-            return bool(t < 1.0 or leaving.any())
-    return False
+            return CUT if t < 1.0 or leaving.any() else FULL
+    return STUCK
 
 
 def _proposals(B: Array, D: Array, penalty: RowNorms) -> Iterator[tuple[Array, float, Any]]:

@@ -271,6 +271,7 @@ class GroupSolver:
             model.extend(block, self._products(features))
         elif isinstance(model, RowModel):
             model.extend(block, features.size)
+            model.complete = self.working.size == self._candidates.size
 
     def _take(self, features: Index) -> None:
         self.working = np.concatenate([self.working, features])
@@ -310,7 +311,7 @@ class GroupSolver:
         for done in range(1, budget + 1):
             if time.monotonic() > self.deadline:
                 raise OutOfTimeError
-            newton(model, penalty)
+            full = newton(model, penalty)
             model.settle(penalty)
             gap = self._gap(penalty)
             if gap <= target or done == budget:
@@ -321,8 +322,15 @@ class GroupSolver:
             best = min(best, gap)
             if patience > MOST_PATIENCE:
                 return done
-            model.sweep(penalty, target)
+            if model.sweeps_cost_little or not full or self._someone_enters(penalty):
+                model.sweep(penalty, target)
         return budget
+
+    def _someone_enters(self, penalty: RowNorms) -> bool:
+        """Whether a group of the working set that is 0 should not be."""
+        idle = ~self._model.coefs.any(axis=0)
+        beyond = lengths(self._model.gradients) > penalty.l1
+        return bool(np.any(idle & beyond))
 
     def _gap(
         self, penalty: RowNorms, outside: RowNorms | None = None, G: Array | None = None

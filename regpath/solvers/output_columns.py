@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 from regpath.designs import Dense
-from regpath.kernels.groups import combine_outputs, dots_of_outputs
+from regpath.kernels.groups import PANEL, combine_outputs, dots_of_outputs, weighted_products
 from regpath.kernels.passes import column_dots, combine_columns
+from regpath.kernels.primitives import dot
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
 from regpath.solvers.working import working_columns
@@ -19,6 +20,9 @@ __all__ = ["OutputColumns"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+# Rows that are summed on their own, and into how many sums at most.
+PART, MOST_PARTS = 8192, 8
 
 
 class OutputColumns:
@@ -75,7 +79,7 @@ class OutputColumns:
             return out
         for r, row in zip(R, out, strict=True):
             # The vector in the form of the kernels; its sum counts where a column was centred.
-            shifted = np.append(r, -float(r @ self._geometry.root))
+            shifted = np.append(r, -float(dot(r, self._geometry.root)))
             column_dots(design, shifted, features, row, 0, features.size)
         return out
 
@@ -84,9 +88,8 @@ class OutputColumns:
         design, root = self.design, self._geometry.root
         gram = np.empty((which.size + 1, which.size + 1))
         if isinstance(design, Dense):
-            scaled = np.sqrt(c) * design.columns[which]
-            gram[:-1, :-1] = scaled @ scaled.T
-            cross = scaled @ (np.sqrt(c) * root)
+            gram[:-1, :-1] = self._weighted(design.columns, np.sqrt(c), which)
+            cross = self.dots((c * root)[None], which)[0]
         else:
             shape = (self._geometry.n, self.size)
             X = csc_array((design.data, design.indices, design.indptr[: self.size + 1]), shape)
@@ -100,6 +103,18 @@ class OutputColumns:
             cross = products - total * centre
         gram[-1, :-1] = gram[:-1, -1] = cross
         gram[-1, -1] = c @ (root * root)
+        return gram
+
+    def _weighted(self, X: Array, scale: Array, which: Index) -> Array:
+        """Gram matrix of some rows of X, entries scaled; the same on any number of threads."""
+        parts, m = min(-(-scale.size // PART), MOST_PARTS), -(-which.size // 4) * 4
+        room, out = np.zeros((parts, m, PANEL)), np.zeros((parts, m, m))
+        threads = min(self._threads(scale.size * m * m // 2), parts)
+        edges = np.linspace(0, parts, threads + 1).astype(np.int64)
+        in_ranges(weighted_products, edges, X, which, scale, room, out)
+        upper = np.triu(out.sum(axis=0)[: which.size, : which.size])
+        out[0, : which.size, : which.size] = upper + np.triu(upper, 1).T
+        gram: Array = out[0, : which.size, : which.size]
         return gram
 
     def _threads(self, work: int) -> int:

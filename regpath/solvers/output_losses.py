@@ -12,17 +12,27 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.kernels.groups import curved, softmax_change, softmax_divergence, softmax_rows
+from regpath.kernels.groups import (
+    curved,
+    softmax_change,
+    softmax_divergence,
+    softmax_rows,
+    softmax_tilted,
+)
+from regpath.kernels.primitives import dot
 from regpath.kernels.rows import CHUNK
 from regpath.solvers.row_norms import lengths
 from regpath.solvers.threads import in_ranges, threads_worth
 
-__all__ = ["OutputLoss", "Softmax", "Squares", "log_shares", "unit_response"]
+__all__ = ["OutputLoss", "Softmax", "Squares", "inner", "log_shares", "sums", "unit_response"]
 
 Array = NDArray[np.float64]
 
 # Multiplications that an exponential is worth.
 EXPONENTIAL = 20
+# Sums of residuals from which Newton steps on the intercepts are safe, sums that are as good as 0,
+# and the number of steps that there may be.
+NEAR, BALANCED, MOST_STEPS = 0.05, 2e-16, 6
 
 
 class OutputLoss(Protocol):
@@ -61,6 +71,9 @@ class OutputLoss(Protocol):
     def mean_curvature(self) -> Array:
         """A typical eigenvalue of the Hessian of every row."""
 
+    def balance(self) -> Array | None:
+        """Shift of the intercepts that makes the residuals of every output sum to zero, if near."""
+
     def divergence(self, s: float) -> float:
         """Sum of loss + loss*(-s u) + s u'e, which is never negative."""
 
@@ -79,7 +92,7 @@ class Squares:
     @property
     def value(self) -> float:
         """Half the squared length of the residual."""
-        return 0.5 * float(np.vdot(self.residual, self.residual))
+        return 0.5 * inner(self.residual, self.residual)
 
     def start(self, intercepts: Array, rows: Array) -> None:
         """Residual at some predictors; the response is centred."""
@@ -91,7 +104,7 @@ class Squares:
 
     def change(self, rows: Array, t: float) -> float:
         """What a step would change the loss by."""
-        return float(0.5 * t * t * np.vdot(rows, rows) - t * np.vdot(self.residual, rows))
+        return 0.5 * t * t * inner(rows, rows) - t * inner(self.residual, rows)
 
     def curved(self, rows: Array) -> None:
         """Every Hessian is the identity."""
@@ -99,6 +112,9 @@ class Squares:
     def mean_curvature(self) -> Array:
         """One."""
         return np.ones(self.root.size)
+
+    def balance(self) -> None:
+        """The response is centred, and so are the columns."""
 
     def divergence(self, s: float) -> float:
         """(1 - s)^2 times the loss."""
@@ -122,58 +138,89 @@ class Softmax:
         self.n_outputs = len(response)
         self._y = response
         self._offset = offset
-        self._inverse = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0.0)
         self._n_threads = n_threads
         self._chunks = -(-root.size // CHUNK)
-        self._P, self.residual = np.empty_like(response), np.empty_like(response)
+        self.probabilities, self.residual = np.empty_like(response), np.empty_like(response)
         self._norm = np.empty_like(root)
+        self._shares = response @ root**2
         logs = np.log(response, out=np.zeros_like(response), where=response > 0.0)
         self.infimum = -float(root**2 @ (response * logs).sum(axis=0))
         self.start(np.zeros(self.n_outputs), np.zeros_like(response))
 
     def start(self, intercepts: Array, rows: Array) -> None:
         """Go to predictors offset + intercepts + rows / root."""
-        self._E = self._offset + intercepts[:, None] + rows * self._inverse
-        self._update()
+        self._E = self._offset + intercepts[:, None]
+        self.step(rows, 1.0)
 
     def step(self, rows: Array, t: float) -> None:
         """Go t rows / root further."""
-        self._E += t * (rows * self._inverse)
-        self._update()
-
-    def _update(self) -> None:
-        state = self._P, self.residual, self._norm
-        self.value = self._sum(softmax_rows, self._E, self._y, self.root, *state) - self.infimum
+        state = self.probabilities, self.residual, self._norm
+        way = rows, np.array([t])
+        self.value = self._sum(softmax_rows, self._E, self._y, self.root, *way, *state)
+        self.value -= self.infimum
 
     def change(self, rows: Array, t: float) -> float:
         """What a step would change the loss by."""
-        state = self._E, self._P, self._norm, self._y, self.root
+        state = self._E, self.probabilities, self._norm, self._y, self.root
         return self._sum(softmax_change, *state, rows, np.array([t]))
 
     def curved(self, rows: Array) -> None:
         """Multiply directions by diag(p) - p p'."""
-        curved(self._P, rows)
+        curved(self.probabilities, rows)
 
     def mean_curvature(self) -> Array:
         """Mean of the eigenvalues that are not 0."""
-        out: Array = 1.0 - np.einsum("ki,ki->i", self._P, self._P)
+        out: Array = 1.0 - np.einsum("ki,ki->i", self.probabilities, self.probabilities)
         return np.maximum(out, 0.0) / max(self.n_outputs - 1, 1)
+
+    def balance(self) -> Array | None:
+        """Newton steps on the intercepts alone, which need no new exponentials of rows."""
+        K, last = self.n_outputs, np.inf
+        shift = np.zeros(K)
+        moments, room = np.empty((self._chunks, K + 1, K)), np.empty((self._chunks, K))
+        for _ in range(MOST_STEPS):
+            self._in_chunks(
+                softmax_tilted, self.probabilities, self.root, np.exp(shift), moments, room
+            )
+            total = moments.sum(axis=0)
+            slopes = self._shares - total[K]
+            worst = float(np.abs(slopes).max())
+            if worst > NEAR:
+                return None
+            if worst <= BALANCED or worst > 0.5 * last:
+                return shift
+            last = worst
+            hessian = np.diag(total[K]) - total[:K]
+            shift += np.linalg.pinv(hessian, rcond=1e-13, hermitian=True) @ slopes
+        return shift
 
     def divergence(self, s: float) -> float:
         """Sum of KL(m | p) with m = (1 - s) y + s p."""
         if s == 1.0:
             return 0.0
-        state = self._E, self._norm, self._P, self._y, self.root
+        state = self._E, self._norm, self.probabilities, self._y, self.root
         return self._sum(softmax_divergence, *state, np.array([s]))
 
     def _sum(self, kernel: Callable[..., Any], *arrays: Array) -> float:
         """Sum of what a kernel leaves in its chunks of rows."""
-        sums = np.empty(self._chunks)
-        work = EXPONENTIAL * self._y.size
-        threads = min(threads_worth(work, self._n_threads), self._chunks)
+        parts = np.empty(self._chunks)
+        self._in_chunks(kernel, *arrays, parts)
+        return float(parts.sum())
+
+    def _in_chunks(self, kernel: Callable[..., Any], *arrays: Array) -> None:
+        threads = min(threads_worth(EXPONENTIAL * self._y.size, self._n_threads), self._chunks)
         edges = np.linspace(0, self._chunks, threads + 1).astype(np.int64)
-        in_ranges(kernel, edges, *arrays, sums)
-        return float(sums.sum())
+        in_ranges(kernel, edges, *arrays)
+
+
+def inner(A: Array, B: Array) -> float:
+    """Inner product of two arrays of rows, without the threads of a BLAS."""
+    return float(dot(A.ravel(), B.ravel()))
+
+
+def sums(R: Array, root: Array) -> Array:
+    """Products of every output of R (K, n) with a vector."""
+    return np.array([dot(r, root) for r in R])
 
 
 def unit_response(y: Array, root: Array, intercept: bool) -> tuple[Array, Array, float]:
