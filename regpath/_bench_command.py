@@ -41,6 +41,17 @@ Target = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Column of FILE to explain.", show_default=False),
 ]
+Family = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Of the target: gaussian, binomial, poisson, multinomial or cox.",
+    ),
+]
+Event = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Column of events, for --family cox.", show_default=False),
+]
 Names = Annotated[
     str | None,
     typer.Option(
@@ -69,6 +80,8 @@ def bench(
     cases: Cases = None,
     data: Data = None,
     target: Target = None,
+    family: Family = "gaussian",
+    event: Event = None,
     l1_ratio: L1Ratio = 1.0,
     solvers: Names = None,
     accuracy: Accuracy = 1e-6,
@@ -88,15 +101,15 @@ def bench(
         return _list()
     if not accuracy > 0.0 or not limit > 0.0:
         raise DataError("--accuracy and --limit must be positive.")
-    if data is None and target is not None:
-        raise DataError("--target belongs to --data FILE.")
+    if data is None and (target, family, event) != (None, "gaussian", None):
+        raise DataError("--target, --family and --event belong to --data FILE.")
     if out is not None:  # rather now than after an hour
         require("matplotlib", "plot")
         out.mkdir(parents=True, exist_ok=True)
     peers = choose_solvers(None if solvers is None else [s.strip() for s in solvers.split(",")])
     stated: list[str | Problem] = list(cases or ())
     if data is not None:
-        stated.append(_own(data, target, l1_ratio))
+        stated.append(_own(data, target, family, event, l1_ratio))
     console = Console()
     _print_head(console, machine(), peers)
     progress = Console(stderr=True)
@@ -121,14 +134,19 @@ def bench(
     return None
 
 
-def _own(data: FilePath, target: str | None, l1_ratio: float) -> Problem:
+def _own(
+    data: FilePath, target: str | None, family: str, event: str | None, l1_ratio: float
+) -> Problem:
     """The user's file as a problem."""
     from regpath.benchmark import problem_from
+    from regpath.benchmark.losses import LOSSES
 
     if not 0.0 <= l1_ratio <= 1.0:
         raise DataError(f"--l1-ratio {l1_ratio:g}: it must lie between 0 and 1.")
-    X, y, _, _ = problem_of(read_table(data), target, None, ())
-    return problem_from(X, y, name=data.stem, l1_ratio=l1_ratio)
+    if family not in LOSSES:
+        raise DataError(f"--family {family}: the benchmark knows {', '.join(LOSSES)}.")
+    X, y, _, _ = problem_of(read_table(data), target, None, (), family=family, event=event)
+    return problem_from(X, y, name=data.stem, family=family, l1_ratio=l1_ratio)
 
 
 def _list() -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from regpath import Path, benchmark, fit_path
 from regpath.benchmark.generators import words
-from regpath.benchmark.problems import Case, build
+from regpath.benchmark.cases import Case, build
 
 DOUBLINGS = (0, 1, 2, 3)
 N_LAMBDAS = 50

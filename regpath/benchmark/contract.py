@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar
 
@@ -11,7 +13,15 @@ import scipy.sparse as sp
 
 from regpath.benchmark.problems import Problem
 
-__all__ = ["Peer", "needs"]
+__all__ = ["EXTRAS", "LIMITS", "MANY", "PATHS", "PENALTIES", "Peer", "cores", "needs"]
+
+MANY = 100_000_000
+"""Iterations that a peer may take: its tolerance shall decide, not a limit."""
+
+PENALTIES = frozenset({"lasso", "elastic net", "ridge"})
+PATHS = frozenset({"lasso", "elastic net"})
+LIMITS = frozenset({"coefficients >= 0", "limits"})
+EXTRAS = frozenset({"sparse X", "sample weights", "penalty factors"})
 
 
 class Peer:
@@ -27,15 +37,15 @@ class Peer:
         Tolerances from the loosest to the tightest, for an accuracy of 1e-6.
     settings : str
         What is printed beside every result.
-    supports : frozenset of str
-        Which of `needs` it can do.
+    supports : dict of str to frozenset of str
+        Family by family, which of the other `needs` it can do.
     """
 
     name: ClassVar[str]
     package: ClassVar[str]
     ladder: ClassVar[tuple[float, ...]]
     settings: ClassVar[str]
-    supports: ClassVar[frozenset[str]]
+    supports: ClassVar[Mapping[str, frozenset[str]]]
 
     def version(self) -> str | None:
         """Return the version that is installed, None if it is not."""
@@ -46,11 +56,18 @@ class Peer:
 
     def refusal(self, problem: Problem) -> str | None:
         """Return why the problem is not for this peer, None if it is."""
-        missing = [need for need in needs(problem) if need not in self.supports]
-        return f"does not take {' or '.join(missing)}" if missing else None
+        family, *further = needs(problem)
+        if family not in self.supports:
+            return f"does not take {family}"
+        missing = [need for need in further if need not in self.supports[family]]
+        behind = "" if family == "gaussian" else f" for {family}"
+        return f"does not take {' or '.join(missing)}{behind}" if missing else None
 
     def solve(self, problem: Problem, tol: float) -> Any:
-        """Return the coefficients (p, L), dense or sparse, at a tolerance in the peer's unit."""
+        """Return the coefficients at a tolerance in the peer's unit, dense or sparse.
+
+        Their shape is (p, L), or (K p, L) for K classes: row ``k p + j`` is feature j of class k.
+        """
         raise NotImplementedError
 
     def run(self, problem: Problem, tol: float) -> tuple[float, Any]:
@@ -64,16 +81,18 @@ class Peer:
 
 
 def needs(problem: Problem) -> list[str]:
-    """What a solver must support for a problem.
+    """What a solver must support for a problem; the family comes first.
 
     Examples
     --------
-    >>> from regpath.benchmark.problems import problem
+    >>> from regpath.benchmark.cases import problem
     >>> needs(problem("wide-limits", scale=0.05))
     ['gaussian', 'lasso', 'coefficients >= 0']
     """
     kind = {0.0: "ridge", 1.0: "lasso"}.get(problem.l1_ratio, "elastic net")
     found = [problem.family, kind]
+    if problem.grouped:
+        found.append("groups of classes")
     if sp.issparse(problem.X):
         found.append("sparse X")
     if problem.X.dtype != np.float64:
@@ -88,3 +107,9 @@ def needs(problem: Problem) -> list[str]:
     elif np.isfinite(lower).any() or np.isfinite(upper).any():
         found.append("limits")
     return found
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -1,11 +1,11 @@
 """glmnet through Rscript: the problem goes by files, the time is taken inside R.
 
-glmnet divides y by its weighted standard deviation s and its penalty factors by their mean. With
-its lambda and alpha on the left, and ours (lambda, r, factors v) on the right,
+glmnet divides a gaussian y by its weighted standard deviation s and its penalty factors by their
+mean. With its lambda and alpha on the left, and ours (lambda, r, factors v) on the right,
 
     lambda = mean(v) lambda (r + (1 - r) s),        alpha = r / (r + (1 - r) s)
 
-states the same problem.
+states the same problem; for other families s = 1.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+from regpath.benchmark.losses import LOSSES
 from regpath.benchmark.problems import Problem
 
 __all__ = ["Session", "glmnet_version"]
@@ -35,11 +36,14 @@ SPARSE = (
 SCRIPT = """
 suppressMessages({{library(Matrix); library(glmnet)}})
 {read}
-for (name in c("y", "w", "l", "v", "lo", "hi"))
+for (name in c("y", "event", "w", "l", "v", "lo", "hi"))
   assign(name, readBin(name, "double", {most}))
+if ("{family}" %in% c("binomial", "multinomial")) y <- factor(y)
+if ("{family}" == "cox") y <- cbind(time = y, status = event)
 glmnet.control(fdev = 0, devmax = 1.1, mnlam = length(l))
 fit <- function(rows, columns, lambda, thresh) glmnet(
-  if (rows < {n}) X[1:rows, 1:columns] else X, y[1:rows], weights = w[1:rows],
+  if (rows < {n}) X[1:rows, 1:columns] else X,
+  if (is.matrix(y)) y[1:rows, ] else y[1:rows], weights = w[1:rows],
   family = "{family}", alpha = {alpha!r}, lambda = lambda, standardize = FALSE, thresh = thresh,
   maxit = 1e8{type}, penalty.factor = v[1:columns],
   lower.limits = lo[1:columns], upper.limits = hi[1:columns])
@@ -47,7 +51,7 @@ if ({n} > 60) suppressWarnings(try(fit(50, min({p}, 20), l[1:3], 1e-7), silent =
 start <- Sys.time()
 f <- fit({n}, {p}, l, {thresh!r})
 cat(as.double(Sys.time() - start, units = "secs"), "\\n")
-B <- as(f$beta, "CsparseMatrix")
+B <- as(if (is.list(f$beta)) do.call(rbind, f$beta) else f$beta, "CsparseMatrix")
 writeBin(B@x, "b"); writeBin(B@i, "bi"); writeBin(B@p, "bp")
 """
 
@@ -78,14 +82,19 @@ class Session:
         self._folder = tempfile.mkdtemp(prefix="regpath-glmnet-")
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         self._type = f', type.gaussian = "{gaussian_type}"' if gaussian_type else ""
+        if problem.grouped:
+            self._type = ', type.multinomial = "grouped"'
         w, v, r = problem.weights, problem.factors, problem.l1_ratio
-        deviation = float(np.sqrt(w @ (problem.y - w @ problem.y) ** 2))
-        unit = r + (1.0 - r) * deviation
+        time, event = problem.y.T if problem.family == "cox" else (problem.y, np.empty(0))
+        unit = 1.0
+        if problem.family == "gaussian":
+            unit = r + (1.0 - r) * float(np.sqrt(w @ (problem.y - w @ problem.y) ** 2))
         self._alpha = float(r / unit)
         lower, upper = problem.limits
         vectors = {
-            "y": problem.y,
-            "w": w,
+            "y": time,
+            "event": event,
+            "w": w if problem.family == "gaussian" else w.size * w,
             "l": v.mean() * unit * problem.lambdas,
             "v": v,
             "lo": lower,
@@ -134,12 +143,13 @@ class Session:
         done = _rscript("run.R", cwd=self._folder)
         if done.returncode:
             raise RuntimeError(" ".join(done.stderr.split())[-300:])
-        return float(done.stdout.split()[-1]), self._coefs(p)
+        return float(done.stdout.split()[-1]), self._coefs()
 
-    def _coefs(self, p: int) -> sp.csc_array:
+    def _coefs(self) -> sp.csc_array:
+        rows = self.problem.X.shape[1] * LOSSES[self.problem.family].outputs(self.problem.y)
         values: NDArray[Any] = np.fromfile(self._path("b"), "f8")
         indices, indptr = (np.fromfile(self._path(name), "i4") for name in ("bi", "bp"))
-        return sp.csc_array((values, indices, indptr), shape=(p, indptr.size - 1))
+        return sp.csc_array((values, indices, indptr), shape=(rows, indptr.size - 1))
 
     def _path(self, name: str) -> Path:
         return Path(self._folder, name)

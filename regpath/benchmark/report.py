@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
 import platform
 from collections.abc import Iterable
@@ -121,6 +122,8 @@ class CaseReport:
     @property
     def title(self) -> str:
         """Problem, and how well its solution is known."""
+        if not math.isfinite(self.certified):
+            return f"{self.problem}; best known solution without a certificate"
         return f"{self.problem}; best known solution certified to {self.certified:.0e}"
 
 

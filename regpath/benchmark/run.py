@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from regpath.benchmark.cases import find, problem
 from regpath.benchmark.contract import Peer
 from regpath.benchmark.peers import SOLVERS
-from regpath.benchmark.problems import Problem, find, problem
+from regpath.benchmark.problems import Problem
 from regpath.benchmark.report import CaseReport, Report, Row, Rung, machine
 from regpath.benchmark.verify import Array, Reference
 from regpath.benchmark.worker import Inline, SolverError, Worker
