@@ -98,6 +98,17 @@ def test_dots_of_some_columns(rng, columns, count):
     assert_allclose(out, R @ columns[features].T, atol=1e-14)
 
 
+def test_dots_in_blocks_of_rows(rng):
+    X, R = (
+        rng.standard_normal((6, 2 * groups.ROWS + 3)),
+        rng.standard_normal((2, 2 * groups.ROWS + 3)),
+    )
+    out = np.full((2, 6), np.nan)
+    groups.dots_of_outputs(R, X, np.arange(6), out, 0, 4)
+    groups.dots_of_outputs(R, X, np.arange(6), out, 4, 6)
+    assert_allclose(out, R @ X.T, atol=1e-12)
+
+
 @pytest.mark.parametrize("m", [4, 8, 20])
 def test_inverse(rng, m):
     X = rng.standard_normal((m, m + 2))

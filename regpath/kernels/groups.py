@@ -138,15 +138,31 @@ def combine_outputs(B: Any, X: Any, out: Any, start: int, stop: int) -> None:
 
 @kernel()
 def dots_of_outputs(R: Any, X: Any, features: Any, out: Any, start: int, stop: int) -> None:
-    """Products X_j'R_k of some rows j of X, all outputs k: out (K, features)."""
-    last = features.size - 1
-    for f in range(start, stop, 4):
-        # The last columns come twice rather than alone.
-        f1, f2, f3 = min(f + 1, last), min(f + 2, last), min(f + 3, last)
-        x0, x1, x2, x3 = X[features[f]], X[features[f1]], X[features[f2]], X[features[f3]]
-        for k in range(R.shape[0]):
-            s0, s1, s2, s3 = dot4(x0, x1, x2, x3, R[k])
-            out[k, f], out[k, f1], out[k, f2], out[k, f3] = s0, s1, s2, s3
+    """Products X_j'R_k of some rows j of X, all outputs k: out (K, features).
+
+    Blocks of four rows of X stay in the cache while all outputs use them.
+    """
+    K, last = R.shape[0], features.size - 1
+    for k in range(K):
+        for f in range(start, stop):
+            out[k, f] = 0.0
+    for first in range(0, R.shape[1], ROWS):
+        end = min(first + ROWS, R.shape[1])
+        for f in range(start, stop, 4):
+            f1, f2, f3 = min(f + 1, last), min(f + 2, last), min(f + 3, last)
+            x0, x1 = X[features[f], first:end], X[features[f1], first:end]
+            x2, x3 = X[features[f2], first:end], X[features[f3], first:end]
+            for k in range(K):
+                s0, s1, s2, s3 = dot4(x0, x1, x2, x3, R[k, first:end])
+                row = out[k]
+                row[f] += s0
+                # Beyond the end the last column is read again, and not counted.
+                if f1 > f:
+                    row[f1] += s1
+                if f2 > f1:
+                    row[f2] += s2
+                if f3 > f2:
+                    row[f3] += s3
 
 
 @kernel()
