@@ -100,9 +100,12 @@ class GramCore:
         Squared length of the response.
     rank : int
         Upper bound of the rank of any Gram matrix that will be given.
+    small : int
+        Order up to which a factor is built by appending, without LAPACK.
     """
 
-    def __init__(self, yy: float, rank: int) -> None:
+    def __init__(self, yy: float, rank: int, small: int = SMALL) -> None:
+        self._small = small
         self.size = 0
         self._yy = yy
         self._rank = rank
@@ -256,7 +259,7 @@ class GramCore:
         F, held = self._F, penalty.curvature(support)
         F.position[: self.size] = factor.OUTSIDE
         L = None
-        if m > SMALL:
+        if m > self._small:
             H = self._S.G[np.ix_(support, support)]
             H[np.diag_indices_from(H)] += held
             L = _lower_factor(H)

@@ -55,9 +55,11 @@ def start_residual(columns: Working, response: Array, b: Array) -> Array:
     return r
 
 
-def working_columns(geometry: Geometry) -> Working:
-    """Working columns for the storage of a design."""
-    return SparseWorking(geometry) if isinstance(geometry.design, Csc) else DenseWorking(geometry)
+def working_columns(geometry: Geometry, large: int = LARGE_PRODUCT) -> Working:
+    """Working columns for the storage of a design; a BLAS is asked for larger products."""
+    if isinstance(geometry.design, Csc):
+        return SparseWorking(geometry)
+    return DenseWorking(geometry, large)
 
 
 def grown(array: Any, rows: int, used: int) -> Any:
@@ -72,8 +74,9 @@ def grown(array: Any, rows: int, used: int) -> Any:
 class DenseWorking:
     """Contiguous standardised copies of dense columns."""
 
-    def __init__(self, geometry: Geometry) -> None:
+    def __init__(self, geometry: Geometry, large: int = LARGE_PRODUCT) -> None:
         self._geometry = geometry
+        self._large = large
         self._columns = np.empty((64, geometry.n))
         self.size = 0
 
@@ -102,7 +105,7 @@ class DenseWorking:
     def _products(self, new: Array) -> Array:
         """Products of the new columns with all columns."""
         work = len(new) * self.size * self._geometry.n
-        if work > LARGE_PRODUCT:
+        if work > self._large:
             return new @ self._columns[: self.size].T
         block = np.empty((len(new), self.size))
         edges = equal_ranges(self.size, threads_worth(work, self._geometry.n_threads))
