@@ -61,7 +61,7 @@ class Status(enum.Enum):
     """
 
     CONVERGED = "converged"
-    KKT_BOUND = "converged; the gap is bounded through convexity, for no conjugate of the loss is at hand"
+    KKT_BOUND = "converged; the gap is bounded through convexity, without a conjugate of the loss"
     SEPARATED = (
         "converged; the classes are separated: the deviance is 0 up to tol, and without a penalty "
         "the coefficients would grow without bound"

@@ -132,7 +132,10 @@ class _Pass:
         from regpath.kernels.passes import combine_columns
 
         coefs, out = np.full(self.p, 1e-9), np.zeros(self.v.size)
-        return rate(lambda: combine_columns(self.design, 1.0, np.arange(coefs.size), coefs, out), self.n_bytes)
+        return rate(
+            lambda: combine_columns(self.design, 1.0, np.arange(coefs.size), coefs, out),
+            self.n_bytes,
+        )
 
     def bytes_of(self, features: np.ndarray) -> int:
         raise NotImplementedError

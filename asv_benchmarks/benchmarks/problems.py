@@ -17,6 +17,12 @@ SCALES = {
     "sparse": 0.25,
     "ridge-tall": 0.4,
     "ridge-sparse": 0.25,
+    "logit-tall": 0.15,
+    "logit-sparse": 0.1,
+    "pois-tall": 0.2,
+    "multinomial-tall": 0.25,
+    "multinomial-wide-grouped": 0.25,
+    "multinomial-tall-grouped": 0.25,
 }
 SCALE = 0.5
 RATIOS = {"sparse": 3e-2}  # ends before the model is saturated, as at full size

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from regpath import Path, benchmark, fit_path
-from regpath.benchmark.generators import words
 from regpath.benchmark.cases import Case, build
+from regpath.benchmark.generators import words
 
 DOUBLINGS = (0, 1, 2, 3)
 N_LAMBDAS = 50

@@ -27,7 +27,7 @@ class Adelie(Peer):
     """adelie on X itself; groups have one feature each."""
 
     name, package = "adelie", "adelie"
-    ladder = (1e-7, 1e-9, 1e-11, 1e-13, 1e-15)
+    ladder = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-13, 1e-15)
     settings = (
         "grpnet on matrix.dense or matrix.sparse, method='naive', n_threads=all cores, "
         f"early_exit=False, adev_tol=1, ddev_tol=0, max_iters={MANY:.0e}, tol=...; beside "
@@ -146,7 +146,7 @@ class AdelieGram(Peer):
     """adelie on the Gram matrix, its best way where there are many rows."""
 
     name, package = "adelie-gram", "adelie"
-    ladder = (1e-7, 1e-9, 1e-11, 1e-13, 1e-15)
+    ladder = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-13, 1e-15)
     settings = (
         "gaussian_cov on the Gram matrix (numpy, counted), n_threads=all cores, "
         f"early_exit=False, rdev_tol=0, max_iters={MANY:.0e}, tol=..."

@@ -16,7 +16,7 @@ class Glmnet(Peer):
     """glmnet through Rscript, timed inside R."""
 
     name, package = "glmnet", "glmnet (R)"
-    ladder = (1e-7, 1e-9, 1e-11, 1e-13, 1e-15)
+    ladder = (1e-5, 1e-6, 1e-7, 1e-8, 1e-9, 1e-10, 1e-11, 1e-13, 1e-15)
     gaussian_type: ClassVar[str] = ""
     settings = (
         "glmnet(standardize=FALSE, maxit=1e8, thresh=...), fdev=0, devmax=1.1, type.gaussian "

@@ -69,7 +69,7 @@ class ScikitLearn(Peer):
     """scikit-learn, with the objective of regpath: its alpha is our lambda."""
 
     name, package = "sklearn", "scikit-learn"
-    ladder = (1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+    ladder = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
     settings = (
         "enet_path on centred columns (implicitly where sparse), precompute='auto', "
         f"max_iter={MANY:.0e}, tol=...; ridge: one Ridge for all lambdas at once "
@@ -192,7 +192,7 @@ class Glum(Peer):
     """glum: scikit-learn's objective; P1 and P2 are penalty factors."""
 
     name, package = "glum", "glum"
-    ladder = (1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
+    ladder = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6, 1e-7, 1e-8)
     settings = (
         "GeneralizedLinearRegressor(family='normal', 'binomial' or 'poisson', alpha_search=True, "
         "solver='auto', max_iter=10000, gradient_tol=...)"

@@ -148,6 +148,4 @@ def _class_terms(terms: Terms, k: int) -> Terms:
     one, K = slice(k, k + 1), len(terms.slope)
     p = terms.curvature[one]
     curvature = p * (1.0 - p) * (K / (K - 1.0))
-    return terms._replace(
-        slope=terms.slope[one], residual=terms.residual[one], curvature=curvature
-    )
+    return terms._replace(slope=terms.slope[one], residual=terms.residual[one], curvature=curvature)
