@@ -64,6 +64,28 @@ def bill(tariff: Any, x: float) -> float:
     return tariff.price(x)
 """
 
+OWN_LOSS = """
+from typing import NamedTuple
+
+class Parabola(NamedTuple):
+    width: float
+    def terms(self, y, eta):
+        r = eta - y
+        return r * r / (2.0 * self.width), r / self.width, 1.0 / self.width
+    def minimum(self, y):
+        return {minimum}
+"""
+
+USE_OWN_LOSS = """
+import numpy as np
+import regpath
+from regpath.kernels.rows import row_terms
+from parabola import Parabola
+X, y = np.array([[0.0], [0.0], [1.0], [1.0]]), np.array([0.0, 2.0, 4.0, 6.0])
+path = regpath.ridge_path(X, y, family=Parabola(2.0), lambdas=[0.0])
+print(round(path.null_deviance, 9), sum(row_terms.stats.cache_hits.values()))
+"""
+
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Path:
@@ -134,6 +156,16 @@ def test_a_class_of_the_user_is_cached_and_followed(copy: Path) -> None:
     assert run(copy, USE_FOREIGN) == "20.0 1"
     (copy / "tariff.py").write_text(FOREIGN.format(rule="self.rate + x"))
     assert run(copy, USE_FOREIGN) == "12.0 0"
+
+
+def test_a_loss_of_the_user_is_cached_and_followed(copy: Path) -> None:
+    """Squares 9 + 1 + 1 + 9 around the mean, over the width: a deviance of 10."""
+    (copy / "parabola.py").write_text(OWN_LOSS.format(minimum="0.0"))
+    assert run(copy, USE_OWN_LOSS) == "10.0 0"
+    assert run(copy, USE_OWN_LOSS) == "10.0 1"
+    # The loss alone changes: 4 rows of weight 1/4, each 0.5 less below its infimum.
+    (copy / "parabola.py").write_text(OWN_LOSS.format(minimum="-0.5"))
+    assert run(copy, USE_OWN_LOSS) == "14.0 0"
 
 
 def test_without_a_place_to_write_kernels_are_compiled_only(

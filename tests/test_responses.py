@@ -1,0 +1,164 @@
+"""Responses in canonical form: what every family makes of what it is given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+
+from regpath._responses import check_response
+from regpath.families import (
+    Binomial,
+    Cox,
+    Gamma,
+    Huber,
+    MultiGaussian,
+    Multinomial,
+    Poisson,
+    Tweedie,
+)
+
+W = np.array([0.25, 0.25, 0.25, 0.25])
+FIRST_UNUSED = np.array([0.0, 0.5, 0.25, 0.25])
+
+
+def check(family, y, weights=W, *, fit_intercept=True):
+    return check_response("fit_path", family, y, weights, fit_intercept=fit_intercept)
+
+
+class TestLabels:
+    @pytest.mark.parametrize(
+        ("y", "classes"),
+        [
+            ([0, 1, 1, 0], [0, 1]),
+            ([2, 5, 5, 2], [2, 5]),
+            ([0.0, 1.0, 1.0, 0.0], [0.0, 1.0]),
+            ([False, True, True, False], [False, True]),
+            (["b", "c", "c", "b"], ["b", "c"]),
+            (np.array(["b", "c", "c", "b"], object), ["b", "c"]),
+            (np.array([-1, 1, 1, -1], object), [-1, 1]),
+            (np.array([[3], [4], [4], [3]]), [3, 4]),
+        ],
+    )
+    def test_the_larger_label_is_the_second_class(self, y, classes):
+        response = check(Binomial(), y)
+        assert_array_equal(response.y, [0.0, 1.0, 1.0, 0.0])
+        assert response.classes.tolist() == classes
+        assert response.n_outputs is None
+
+    @pytest.mark.parametrize("y", [[0.5, 1.0, 0.0, 0.25], [0.5, 0.5, 0.5, 0.5], [0, 0.25, 0, 1]])
+    def test_proportions_have_no_classes(self, y):
+        response = check(Binomial(), y)
+        assert_array_equal(response.y, y)
+        assert response.classes is None
+
+    def test_only_rows_of_positive_weight_have_a_say(self):
+        response = check(Binomial(), [np.nan, 0, 1, 1], FIRST_UNUSED)
+        assert response.classes.tolist() == [0, 1]
+        assert_array_equal(response.y[1:], [0, 1, 1])
+        assert np.isfinite(response.y).all()
+        with pytest.raises(ValueError, match="1 label in 3 rows"):
+            check(Binomial(), [0, 1, 1, 1], FIRST_UNUSED)
+
+    def test_multinomial_indicators(self):
+        response = check(Multinomial(), ["c", "a", "b", "a"])
+        assert response.classes.tolist() == ["a", "b", "c"]
+        assert response.n_outputs == 3
+        assert_array_equal(response.y, np.eye(3)[[2, 0, 1, 0]])
+
+    def test_multinomial_rows_of_weight_zero_are_harmless(self):
+        response = check(Multinomial(), ["z", "a", "b", "a"], FIRST_UNUSED)
+        assert response.classes.tolist() == ["a", "b"]
+        assert_array_equal(response.y, [[0.5, 0.5], [1, 0], [0, 1], [1, 0]])
+
+    def test_multinomial_proportions(self):
+        y = np.array([[9.0, np.nan], [0.5, 0.5], [1.0, 0.0], [0.25, 0.75]])
+        with pytest.raises(ValueError, match="1 of 4 values is NaN"):
+            check(Multinomial(), y)
+        y[0] = 9.0
+        response = check(Multinomial(), y, FIRST_UNUSED)
+        assert_array_equal(response.y[0], [0.5, 0.5])
+        assert_array_equal(response.y[1:], y[1:])
+        assert response.classes.tolist() == [0, 1]
+
+
+class TestNumbers:
+    @pytest.mark.parametrize("family", [Poisson(), Tweedie(), Gamma(), Huber()])
+    @pytest.mark.parametrize(
+        "y", [[1, 2, 3, 4], np.arange(1, 5, dtype=np.uint8), np.array([[1.0], [2], [3], [4]])]
+    )
+    def test_become_float64(self, family, y):
+        response = check(family, y)
+        assert response.y.dtype == np.float64
+        assert_array_equal(response.y, [1, 2, 3, 4])
+        assert not response.y.flags.writeable
+        assert response.classes is None
+
+    @pytest.mark.parametrize("family", [Poisson(), Tweedie(), Gamma()])
+    def test_only_rows_of_positive_weight_must_keep_the_rules(self, family):
+        response = check(family, [-3, 1, 2, 3], FIRST_UNUSED)
+        assert_array_equal(response.y[1:], [1, 2, 3])
+        assert response.y[0] > 0  # what stands there is never looked at, but any loss can hold it
+        with pytest.raises(ValueError, match=r"1 of 4 values is (negative|not positive)"):
+            check(family, [-3, 1, 2, 3])
+
+    @pytest.mark.parametrize("family", [Poisson(), Tweedie()])
+    def test_zeros_alone_need_a_model_without_intercept(self, family):
+        zeros = np.zeros(4)
+        assert_array_equal(check(family, zeros, fit_intercept=False).y, zeros)
+        with pytest.raises(ValueError, match="all 4 values are 0"):
+            check(family, zeros)
+        with pytest.raises(ValueError, match="are 0"):
+            check(family, [7, 0, 0, 0], FIRST_UNUSED)
+
+    def test_several_responses(self):
+        y = np.arange(8).reshape(4, 2)
+        response = check(MultiGaussian(), y)
+        assert response.n_outputs == 2
+        assert_array_equal(response.y, y)
+        assert check(MultiGaussian(), y[:, 0]).y.shape == (4, 1)
+
+
+class TestSurvival:
+    TIMES = np.array([[3.0, 1], [2, 0], [5, 1], [1, 0]])
+
+    def test_time_and_event(self):
+        response = check(Cox(), self.TIMES)
+        assert_array_equal(response.y[:, 0], np.full(4, -np.inf))
+        assert_array_equal(response.y[:, 1:], self.TIMES)
+        assert response.strata is None
+
+    def test_start_stop_and_event(self):
+        y = np.column_stack([[0, 1, -4, 0.5], self.TIMES])
+        assert_array_equal(check(Cox(), y).y, y)
+
+    @pytest.mark.parametrize("kinds", [(float, bool), (np.float32, np.int8)])
+    def test_fields_in_any_order(self, kinds):
+        time, event = kinds
+        y = np.zeros(4, dtype=[("event", event), ("time", time)])
+        y["time"], y["event"] = self.TIMES.T
+        assert_array_equal(check(Cox(), y).y[:, 1:], self.TIMES)
+        long = np.zeros(4, dtype=[("start", time), ("stop", time), ("event", event)])
+        long["stop"], long["event"] = self.TIMES.T
+        assert_array_equal(check(Cox(), long).y[:, 1:], self.TIMES)
+        assert_array_equal(check(Cox(), long).y[:, 0], np.zeros(4))
+
+    def test_rows_of_weight_zero_are_never_at_risk(self):
+        y = self.TIMES.copy()
+        y[0] = [-1, 7]
+        response = check(Cox(), y, FIRST_UNUSED)
+        assert response.y[0, 2] == 0
+        assert (response.y[:, 1] > 0).all()
+        with pytest.raises(ValueError, match="none of 3 rows has an event"):
+            check(Cox(), [[3, 1], [2, 0], [5, 0], [1, 0]], FIRST_UNUSED)
+
+    def test_strata_are_numbered(self):
+        response = check(Cox(strata=["x", "b", "x", "a"]), self.TIMES)
+        assert_array_equal(response.strata, [2, 1, 2, 0])
+
+
+def test_what_the_user_gave_stays_theirs():
+    y = np.array([1.0, 2.0, 3.0, 4.0])
+    response = check(Poisson(), y)
+    y[0] = 99.0
+    assert response.y[0] == 1.0
