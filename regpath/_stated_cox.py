@@ -108,7 +108,7 @@ class Cox:
         """Pairs of a term q and a row l of D_t."""
         repeats = count[code] if efron else np.ones_like(code)
         self.pairs = None
-        if repeats.sum() > 4 * self.weights.size + 100_000:
+        if repeats.sum() > 4 * self.weights.size + 10_000:
             return
         first = np.cumsum(count) - count if efron else np.arange(count.size)
         row = np.repeat(rows, repeats)

@@ -268,10 +268,14 @@ def conjugate_by_search(loss: Any, y: float, v: float) -> float:
         if abs(step) <= 4e-16 * (1.0 + abs(eta)):
             # One side is known closely: close the interval from the other.
             reach = 4.0 * abs(step) + 1e-15 * (1.0 + abs(eta))
-            if slope < v and loss.terms(y, eta + reach)[1] >= v:
-                b = eta + reach
-            elif slope >= v and loss.terms(y, eta - reach)[1] <= v:
-                a = eta - reach
+            if slope < v:
+                while eta + reach < b and loss.terms(y, eta + reach)[1] < v:
+                    reach *= 4.0
+                b = min(b, eta + reach)
+            else:
+                while eta - reach > a and loss.terms(y, eta - reach)[1] > v:
+                    reach *= 4.0
+                a = max(a, eta - reach)
             break
         eta = proposed if a < proposed < b else a + 0.5 * (b - a)
         if eta <= a or eta >= b:

@@ -174,7 +174,7 @@ def fit_family(estimator, family, options, shape, *, is_sparse, **more):
         standardize=False,
         fit_intercept=options.get("fit_intercept", True),
         sample_weight=weights,
-        tol=FINE,
+        tol=more.pop("tol", FINE),
         **more,
     )
     return X, estimator, path
@@ -203,6 +203,8 @@ def test_logistic_regression(name, l1_ratio, shape, is_sparse):
         is_sparse=is_sparse,
         l1_ratio=l1_ratio,
         lambdas=[lambda_],
+        # Coefficients near 0 are only as good as the ridge term makes them: sqrt(g / .015).
+        tol=FINE if l1_ratio == 0.0 else 0.1 * FINE,
     )
     size = np.abs(estimator.coef_).max()
     np.testing.assert_allclose(path.coefs[:, 0], estimator.coef_[0], atol=1e-6 * size)
