@@ -397,7 +397,6 @@ def test_wide_survival(name, option, draw):
     assert_reached(fit(X, y, options, grid_of(X, y, options), tol=1e-6), 1e-6)
 
 
-@pytest.mark.xfail(reason="the factor of a row model has no room for more features than rows")
 @pytest.mark.parametrize("name", ["poisson", "gamma", "huber", "breslow"])
 def test_wide_ridge_with_unpenalised_features(name):
     X, y, options = Draw(2, 19, 29).raw(name, "ridge")

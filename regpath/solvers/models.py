@@ -126,7 +126,7 @@ class RowModel:
         self._features = np.empty(0, np.int64)
         self._lengths = np.empty(0)
         self._columns: Working = working_columns(self._reweighted, LARGE_PRODUCT)
-        self._core: GramCore | None = GramCore(0.0, min(g.n, g.p) + 1, SMALL_FACTOR)
+        self._core: GramCore | None = GramCore(0.0, g.p, SMALL_FACTOR)
         self._coupling = self._loss.coupling(terms)
         self._images = np.empty((0, 0))
         self.size = 0
