@@ -52,6 +52,8 @@ SLOW = 0.1
 NEAR = 0.9
 # Relative rounding error of an objective.
 ROUNDING = 1e-15
+# Share of the slopes by which their sum may miss zero; beyond, intercepts are not the best ones.
+OFF_CENTRE = 1e-7
 # Armijo's share of the predicted decrease, and the shortest step.
 SUFFICIENT, SHORTEST_STEP = 1e-4, 1e-10
 # Steps without a gap that is a tenth smaller, after which only rounding is left.
@@ -306,9 +308,17 @@ class ProxNewtonSolver:
         gaps = [
             float(penalty_gap(local, g, b, b.size, others, outside, s))
             + self._loss.gap(self._eta, self._terms, s)
-            for s in {1.0, shrunk, 0.0}
+            for s in ({1.0, shrunk, 0.0} if self._is_centred() else {0.0})
         ]
         return min(gaps), violators
+
+    def _is_centred(self) -> bool:
+        """Whether slopes sum to zero, as they do at the best intercepts: else s = 0 alone holds."""
+        if not getattr(self._loss, "_fit_intercept", False):
+            return True
+        weighted = self._terms.residual * self.geometry.root
+        off, size = np.abs(weighted.sum(axis=1)), np.abs(weighted).sum(axis=1)
+        return bool(np.all(off <= OFF_CENTRE * size))
 
     # -- record --------------------------------------------------------------------------------
 
