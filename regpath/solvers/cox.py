@@ -78,6 +78,7 @@ class CoxLoss:
     """
 
     n_outputs = 1
+    fit_intercept = False
 
     def __init__(
         self, y: Array, weights: Array, offset: Array, *, ties: str, strata: Index | None

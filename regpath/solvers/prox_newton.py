@@ -238,7 +238,7 @@ class ProxNewtonSolver:
 
     def _step(self, target: float) -> bool:
         """One step towards the minimum of the model; returns whether the objective fell."""
-        b, new, local = self._b, np.empty(0), self._local
+        b, local = self._b, self._local
         new, _ = self._model.minimise(local, b, self._gradient, self._terms, target, self.max_iter)
         change = new - b
         if not change.any():
@@ -314,7 +314,7 @@ class ProxNewtonSolver:
 
     def _is_centred(self) -> bool:
         """Whether slopes sum to zero, as they do at the best intercepts: else s = 0 alone holds."""
-        if not getattr(self._loss, "_fit_intercept", False):
+        if not self._loss.fit_intercept:
             return True
         weighted = self._terms.residual * self.geometry.root
         off, size = np.abs(weighted.sum(axis=1)), np.abs(weighted).sum(axis=1)

@@ -21,8 +21,10 @@ __all__ = ["RowLoss", "SmoothLoss", "Terms"]
 
 Array = NDArray[np.float64]
 
-# Newton steps on the intercept, and the length of the longest.
+# Newton steps on the intercept, and the length of the longest while it is not known where to go.
 MOST_STEPS, LONGEST_STEP = 200, 4.0
+# Steps to the same side after which they become longer.
+PATIENT = 8
 # Share of the sum of slopes that is rounding.
 ROUNDING = 4e-15
 # Operations of one row.
@@ -61,6 +63,7 @@ class SmoothLoss(Protocol):
 
     n_outputs: int
     floor: float
+    fit_intercept: bool
 
     @property
     def has_conjugate(self) -> bool:
@@ -104,7 +107,7 @@ class RowLoss:
         n_threads: int,
     ) -> None:
         self._loss, self._offset = loss, offset
-        self._fit_intercept = fit_intercept
+        self.fit_intercept = fit_intercept
         self._data = np.stack([y, weights, np.sqrt(weights)])
         n_chunks = -(-y.size // CHUNK)
         threads = min(n_chunks, threads_worth(y.size * ROW_COST, n_threads))
@@ -135,22 +138,24 @@ class RowLoss:
         """The best intercept on top of eta, eta with it, and the terms there."""
         shift, low, high, moved = 0.0, -math.inf, math.inf, eta
         out, sums = self._at(eta[0])
-        for _ in range(MOST_STEPS if self._fit_intercept else 0):
-            pull, steep = float(sums[SLOPE]), float(sums[CURVATURE])
+        for k in range(MOST_STEPS if self.fit_intercept else 0):
+            pull = float(sums[SLOPE])
             noise = ROUNDING * float(sums[SIZE])
-            if not math.isfinite(pull) or abs(pull) <= noise:
+            if math.isnan(pull) or abs(pull) <= noise:
                 break
             low, high = (shift, high) if pull < 0.0 else (low, shift)
-            step = -pull / steep if steep > 0.0 else -math.copysign(math.inf, pull)
-            new = shift + min(max(step, -LONGEST_STEP), LONGEST_STEP)
-            if not low < new < high:
+            bracketed = math.isfinite(low) and math.isfinite(high)
+            new = shift + _newton_step(pull, float(sums[CURVATURE]), 0 if bracketed else k)
+            if bracketed and not low < new < high:
                 new = low + 0.5 * (high - low)
             if abs(new - shift) <= 1e-16 * (1.0 + abs(shift)):
                 break
+            before = shift, moved, out, sums
             shift, moved = new, eta + new
             out, sums = self._at(moved[0])
             if abs(float(sums[SLOPE])) >= abs(pull) and abs(pull) <= 100.0 * noise:
-                break  # rounding
+                shift, moved, out, sums = before  # nothing but rounding is left
+                break
         value, square = float(sums[VALUE]), float(sums[SQUARE])
         terms = Terms(value, out[0:1], out[1:2], out[2:3], square)
         return np.array([shift]), moved, terms
@@ -168,3 +173,15 @@ class RowLoss:
         arrays = self._loss, self._data, eta[0], terms.slope[0], s, gaps
         in_ranges(row_gaps, self._edges, *arrays)
         return float(gaps.sum())
+
+
+def _newton_step(pull: float, steep: float, eager: int) -> float:
+    """Step of the intercept: Newton's, but not too long; and not short either after a while.
+
+    Exponentials flatten Newton's steps to 1 on one side, and stretch them without bound on the
+    other. ``eager`` counts the steps that have not bracketed the minimum.
+    """
+    least = 2.0 ** (eager - PATIENT) if eager > PATIENT else 0.0
+    newton = abs(pull) / steep if steep > 0.0 and math.isfinite(pull) else math.inf
+    size = min(max(newton, least), LONGEST_STEP * max(1.0, least))
+    return -math.copysign(size, pull)

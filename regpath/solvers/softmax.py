@@ -33,6 +33,8 @@ Index = NDArray[np.int64]
 MOST_STEPS = 100
 # Share of a sum of slopes that is rounding.
 ROUNDING = 4e-15
+# Share of the slopes that damps Newton steps on the intercepts.
+DAMPING = 1e-2
 # Entries of a block of columns that is worked on at once.
 BLOCK_ENTRIES = 2_000_000
 # Probabilities below this count as this where something is divided by them.
@@ -56,7 +58,7 @@ class SoftmaxLoss:
     def __init__(self, y: Array, weights: Array, offset: Array, *, fit_intercept: bool) -> None:
         self._y, self._offset = np.ascontiguousarray(y.T), np.ascontiguousarray(offset.T)
         self._weights, self._root = weights, np.sqrt(weights)
-        self._fit_intercept = fit_intercept
+        self.fit_intercept = fit_intercept
         self.n_outputs = len(self._y)
         self._minimum = float(xlogy(self._y, self._y).sum(axis=0) @ weights)
         self.floor = -self._minimum
@@ -68,12 +70,12 @@ class SoftmaxLoss:
     def centred(self, eta: Array) -> tuple[Array, Array, Terms]:
         """The best intercepts on top of eta, eta with them, and the terms there."""
         shift, terms = np.zeros(self.n_outputs), self._terms(eta)
-        for _ in range(MOST_STEPS if self._fit_intercept else 0):
+        for _ in range(MOST_STEPS if self.fit_intercept else 0):
             pull = terms.slope @ self._weights
             noise = ROUNDING * (np.abs(terms.slope) @ self._weights)
             if not np.isfinite(pull).all() or (np.abs(pull) <= noise).all():
                 break
-            step = -_bordered_solve(*self._intercept_curvature(terms), pull)
+            step = -_bordered_solve(self._intercept_curvature(terms), pull)
             longest = float(np.abs(step).max())
             step *= min(1.0, 4.0 / longest) if longest > 0.0 else 0.0
             new, t = terms, 1.0
@@ -113,17 +115,19 @@ class SoftmaxLoss:
         square = float((slope**2 / np.maximum(p, LEAST_PROBABILITY)).sum(axis=0) @ self._weights)
         return Terms(value, slope, -self._root * slope, p, square, log_p)
 
-    def _intercept_curvature(self, terms: Terms) -> tuple[Array]:
-        p = terms.curvature
-        weighted = p * self._weights
-        return (np.diag(weighted.sum(axis=1)) - weighted @ p.T,)
+    def _intercept_curvature(self, terms: Terms) -> Array:
+        weighted = terms.curvature * self._weights
+        return np.asarray(np.diag(weighted.sum(axis=1)) - weighted @ terms.curvature.T)
 
 
 def _bordered_solve(A: Array, b: Array) -> Array:
-    """Solve A x = b where A annihilates (1, ..., 1), with the last entry of x zero."""
+    """Solve A x = b where A annihilates (1, ..., 1), with the last entry of x zero.
+
+    Where probabilities are 0 and 1, A says nothing: what it is damped by vanishes with b.
+    """
     x = np.zeros(b.size)
     inner = A[:-1, :-1]
-    inner[np.diag_indices_from(inner)] += 1e-14 * np.trace(inner) + 1e-300
+    inner[np.diag_indices_from(inner)] += DAMPING * float(np.abs(b).max())
     x[:-1] = np.linalg.solve(inner, b[:-1])
     return x
 
