@@ -13,6 +13,10 @@ method               meaning
 ``moments(...)``     weighted means and variances of the columns of a list J, and their products
                      with v; w holds the weights, which sum to one, in row 0 and their square
                      roots in row 1
+``dots_many(...)``   x_j' v for the columns j of a list J and many vectors v: the rows of V, and
+                     of the result, for `Dense`; for `Csc` V holds them as columns, a multiple of
+                     four of them
+``moments_many(..)`` the same for moments under many weights
 ===================  ==================================================================
 
 `Dense` and `Csc` wrap the user's X without a copy. `Centred` is the working copy of a few sparse
@@ -26,13 +30,26 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from regpath._numba import register_methods
-from regpath.kernels.primitives import axpy, axpy4, dot, dot4, moments, sparse_axpy, sparse_dot
+from regpath.kernels.primitives import (
+    axpy,
+    axpy4,
+    dot,
+    dot4,
+    dots_many,
+    moments,
+    moments_many,
+    sparse_axpy,
+    sparse_dot,
+    sparse_dots_many,
+    sparse_moments_many,
+)
 
 __all__ = ["Centred", "Csc", "Dense", "n_bytes", "n_columns", "n_entries"]
 
 # Inlined, for a sparse column is often shorter than a call. Kernels that call these methods allow
 # contraction but no reordering.
 register_methods(inline=True, dot=2, axpy=3, dots=3, combine=4, moments=6)
+register_methods(inline=True, dots_many=3, moments_many=6)
 
 
 class Dense(NamedTuple):
@@ -75,6 +92,14 @@ class Dense(NamedTuple):
         self, features: Any, w: Any, v: Any, mean: Any, variance: Any, product: Any
     ) -> None:
         moments(self.columns, features, w, v, mean, variance, product)
+
+    def dots_many(self, features: Any, V: Any, out: Any) -> None:
+        dots_many(self.columns, features, V, out)
+
+    def moments_many(
+        self, features: Any, W: Any, V: Any, mean: Any, variance: Any, product: Any
+    ) -> None:
+        moments_many(self.columns, features, W, V, mean, variance, product)
 
 
 class Csc(NamedTuple):
@@ -127,6 +152,16 @@ class Csc(NamedTuple):
             full = last - first == np.uint64(self.n_rows)
             rest = 0.0 if full else max(1.0 - stored, 0.0)
             mean[k], variance[k], product[k] = centre, spread + rest * centre * centre, with_v
+
+    def dots_many(self, features: Any, V: Any, out: Any) -> None:
+        sparse_dots_many(self.data, self.indices, self.indptr, features, V, out)
+
+    def moments_many(
+        self, features: Any, W: Any, V: Any, mean: Any, variance: Any, product: Any
+    ) -> None:
+        sparse_moments_many(
+            self.data, self.indices, self.indptr, features, W, V, mean, variance, product
+        )
 
 
 class Centred(NamedTuple):

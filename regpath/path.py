@@ -1,10 +1,8 @@
-"""The path: the public entry points, and the one loop that every solver runs in."""
+"""The path: the public entry points."""
 
 from __future__ import annotations
 
-import math
 import time
-import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -12,20 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath import families
-from regpath._extras import require
-from regpath._parts import Status
-from regpath.grid import default_ratio, lambda_grid
+from regpath.loop import ConvergenceWarning, solve, warn_of_misses
 from regpath.penalties import ElasticNet
-from regpath.record import Progress, Record
+from regpath.record import Progress
 from regpath.result import Path
-from regpath.solvers.gaussian import OutOfTimeError
-from regpath.solvers.points import SolvedPoints
-from regpath.strategy import Solver, prepare
-from regpath.validation import Options, check_options, check_problem
+from regpath.validation import Options, Problem, check_options, check_problem
 
 __all__ = [
     "ConvergenceWarning",
     "Progress",
+    "check",
     "enet_path",
     "fit_path",
     "lasso_path",
@@ -34,14 +28,6 @@ __all__ = [
 ]
 
 Array = NDArray[np.float64]
-
-# Below this l1_ratio lambda_max would run away to infinity; the grid starts as if it were this.
-SMALLEST_RATIO_FOR_GRID = 1e-3
-
-
-class ConvergenceWarning(UserWarning):
-    """Some points of a path miss the tolerance; the message counts them and says what to do."""
-
 
 Callback = Callable[[int, Progress], Any]
 
@@ -291,24 +277,21 @@ _DATA = ("sample_weight", "offset", "penalty_factor", "lower", "upper")
 def _fit(call: str, X: Any, y: Any, **arguments: Any) -> Path:
     """Check, choose a solver, follow the path, and pack the result."""
     started = time.monotonic()
+    problem, options = check(call, X, y, arguments)
+    path = solve(call, problem, options, started=started)
+    warn_of_misses(call, [path])
+    return path
+
+
+def check(call: str, X: Any, y: Any, arguments: dict[str, Any]) -> tuple[Problem, Options]:
+    """Data and options of a fit in canonical form, or an error."""
+    arguments = dict(arguments)
     family = families.resolve(call, arguments.pop("family", "gaussian"))
     _check_penalty(call, arguments.pop("penalty", None))
     data = {name: arguments.pop(name, None) for name in _DATA}
     options = check_options(call, **arguments)
-    problem = check_problem(call, X, y, family=family, fit_intercept=options.fit_intercept, **data)
-    geometry, solver = prepare(call, problem, options)
-    if options.lambdas is None:
-        largest = solver.lambda_max() * solver.units.response
-        largest /= max(options.l1_ratio, SMALLEST_RATIO_FOR_GRID)
-        ratio = options.lambda_min_ratio or default_ratio(problem.n, problem.p)
-        lambdas = lambda_grid(largest, options.n_lambdas, ratio)
-    else:
-        lambdas = options.lambdas
-    record = Record(geometry, solver.units, lambdas, started)
-    _follow(solver, record, options)
-    path = record.path(problem, options, solver.why)
-    _warn_of_misses(call, path)
-    return path
+    intercept = options.fit_intercept
+    return check_problem(call, X, y, family=family, fit_intercept=intercept, **data), options
 
 
 def _check_penalty(call: str, penalty: Any) -> None:
@@ -317,91 +300,3 @@ def _check_penalty(call: str, penalty: Any) -> None:
             f"{call}(penalty={penalty!r}): the penalty is 'elasticnet' (or None); "
             "its share of L1 is set by l1_ratio."
         )
-
-
-def _follow(solver: Solver, record: Record, options: Options) -> None:
-    """The path loop: solve, record, and stop where an option says so."""
-    with _progress_bar(options.progress, len(record.lambdas)) as advance:
-        try:
-            for points in solver.path(record.lambdas):
-                for point in points.split() if _is_watched(options) else (points,):
-                    reason = _add(solver, record, options, point)
-                    if reason is not None:
-                        return record.stop(reason)
-                advance(points.size)
-        except OutOfTimeError:
-            record.stop(Status.TIME_BUDGET)
-        except KeyboardInterrupt:
-            if not record.size:
-                raise
-            record.stop(Status.INTERRUPTED)
-    return None
-
-
-def _is_watched(options: Options) -> bool:
-    """Whether an option may end the path at any point."""
-    stops = (options.max_features, options.callback, options.stop_at_dev_ratio, options.time_budget)
-    return any(option is not None for option in stops)
-
-
-def _add(solver: Solver, record: Record, options: Options, points: SolvedPoints) -> Status | None:
-    """Record points (one, if it is watched); returns why the path ends here, or None."""
-    limit, budget = options.max_features, options.time_budget
-    if limit is not None and points.size and points.n_nonzero[0] > limit:
-        return Status.MAX_FEATURES
-    record.add(points)
-    if not points.size or not _is_watched(options):
-        return None
-    told = record.progress()
-    if options.callback is not None and options.callback(record.size - 1, told) is True:
-        return Status.CALLBACK
-    if told.dev_ratio >= (options.stop_at_dev_ratio or math.inf):
-        return Status.DEV_RATIO
-    if budget is not None:  # only now: one point is always finished
-        solver.deadline = record.started + budget
-        if time.monotonic() > solver.deadline:
-            return Status.TIME_BUDGET
-    return None
-
-
-def _warn_of_misses(call: str, path: Path) -> None:
-    """One warning for the path: how many points, how far, what to do."""
-    if set(path.statuses) <= {Status.CONVERGED}:
-        return
-    missed = [k for k, status in enumerate(path.statuses) if not status.ok]
-    if not missed:
-        return
-    worst = max(missed, key=lambda k: float(path.dual_gaps[k]))
-    advice = (
-        "raise max_iter"
-        if path.statuses[worst] is Status.MAX_ITER
-        else "raise tol or rescale the data: floating point allows no more"
-    )
-    warnings.warn(
-        f"{call}: {len(missed)} of {len(path.statuses)} points miss "
-        f"tol={path.settings.tol:.1e}; the worst relative duality gap is "
-        f"{path.dual_gaps[worst]:.1e} at lambda={path.lambdas[worst]:.4g}. To do: {advice}. "
-        "See path.statuses and path.dual_gaps.",
-        ConvergenceWarning,
-        stacklevel=4,
-    )
-
-
-class _progress_bar:  # noqa: N801 - used as a function in a with statement
-    """A rich progress bar, or nothing."""
-
-    def __init__(self, wanted: bool, total: int) -> None:
-        self._bar = require("rich.progress", "cli").Progress() if wanted else None
-        self._total = total
-
-    def __enter__(self) -> Callable[[int], None]:
-        if self._bar is None:
-            return lambda points: None
-        bar = self._bar
-        bar.start()
-        task = bar.add_task("path", total=self._total)
-        return lambda points: bar.advance(task, points)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.stop()

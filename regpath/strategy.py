@@ -19,13 +19,14 @@ from regpath.solvers.grouped import GroupSolver
 from regpath.solvers.models import RowModel
 from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.prox_newton import ProxNewtonSolver
+from regpath.solvers.reader import Reader
 from regpath.solvers.rotated import LARGEST_ROTATED, RotatedSolver
 from regpath.solvers.rows import RowLoss
 from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import Options, Problem, raise_for_nonfinite_columns
 
-__all__ = ["Solver", "prepare"]
+__all__ = ["Solver", "prepare", "usable_cores"]
 
 Array = NDArray[np.float64]
 
@@ -47,23 +48,28 @@ class Solver(Protocol):
         """Certified points along decreasing lambdas, one or more at a time."""
 
 
-def prepare(call: str, problem: Problem, options: Options) -> tuple[Geometry, Solver]:
+def prepare(
+    call: str, problem: Problem, options: Options, reader: Reader | None = None
+) -> tuple[Geometry, Solver]:
     """The standardised view of a problem, and the solver that follows its path.
 
-    The solver keeps the reason why it was chosen in ``why``.
+    The solver keeps the reason why it was chosen in ``why``. A problem that shares its passes over
+    X with others has a reader for them.
     """
     family = problem.response.family
     if isinstance(family, Gaussian):
-        geometry = _measure(call, problem, options, problem.response.y - problem.offset)
+        geometry = _measure(call, problem, options, problem.response.y - problem.offset, reader)
         return geometry, _gaussian(problem, geometry, options)
     # Response and offset stay as they are: only the columns are standardised.
-    geometry = _measure(call, problem, options, np.zeros(problem.n))
+    geometry = _measure(call, problem, options, np.zeros(problem.n), reader)
     if isinstance(family, MultiGaussian) or (isinstance(family, Multinomial) and family.grouped):
         return geometry, _grouped(call, family, problem, geometry, options)
     return geometry, _smooth(family, problem, geometry, options)
 
 
-def _measure(call: str, problem: Problem, options: Options, y: Array) -> Geometry:
+def _measure(
+    call: str, problem: Problem, options: Options, y: Array, reader: Reader | None
+) -> Geometry:
     try:
         return measure(
             problem.design,
@@ -72,13 +78,15 @@ def _measure(call: str, problem: Problem, options: Options, y: Array) -> Geometr
             # Shifting a column changes nothing where hazards are only compared.
             fit_intercept=options.fit_intercept or isinstance(problem.response.family, Cox),
             standardize=options.standardize,
-            n_threads=options.n_threads or _usable_cores(),
+            n_threads=options.n_threads or usable_cores(),
+            reader=reader,
         )
     except NonFiniteColumnsError as error:
         raise_for_nonfinite_columns(call, error.columns, problem.feature_names, problem.p)
 
 
-def _usable_cores() -> int:
+def usable_cores() -> int:
+    """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -24,6 +24,7 @@ validation
 solvers
 record
 strategy
+loop
 path
 _warmup
 _stated_design _stated_penalty

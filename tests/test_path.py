@@ -128,6 +128,7 @@ class TestEnds:
         ticks = itertools.count()
         clock = SimpleNamespace(monotonic=lambda: float(next(ticks)))
         monkeypatch.setattr(regpath.path, "time", clock)
+        monkeypatch.setattr(regpath.loop, "time", clock)
         monkeypatch.setattr(gaussian, "time", SimpleNamespace(monotonic=lambda: 0.0))
         path = regpath.fit_path(*data, l1_ratio=l1_ratio, n_lambdas=20, time_budget=4.5)
         assert path.lambdas.size == 5

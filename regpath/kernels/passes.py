@@ -7,7 +7,14 @@ from typing import Any
 from regpath._numba import FUSED, kernel
 from regpath.kernels.primitives import axpy, axpy4
 
-__all__ = ["column_dots", "column_moments", "combine_columns", "combine_rows"]
+__all__ = [
+    "column_dots",
+    "column_dots_many",
+    "column_moments",
+    "column_moments_many",
+    "combine_columns",
+    "combine_rows",
+]
 
 
 @kernel(FUSED)
@@ -34,6 +41,23 @@ def column_moments(
 def column_dots(design: Any, v: Any, features: Any, out: Any, start: int, stop: int) -> None:
     """Products x_j'v for the columns j in features[start:stop]."""
     design.dots(features[start:stop], v, out[start:stop])
+
+
+@kernel(FUSED)
+def column_dots_many(design: Any, V: Any, out: Any, features: Any, start: int, stop: int) -> None:
+    """Products of the columns j in features[start:stop] with many vectors; X is read once."""
+    design.dots_many(features[start:stop], V, out[:, start:stop])
+
+
+@kernel(FUSED)
+def column_moments_many(
+    design: Any, W: Any, V: Any, mean: Any, variance: Any, product: Any,
+    features: Any, start: int, stop: int,
+) -> None:  # fmt: skip
+    """Moments of the columns j in features[start:stop] under many weights; X is read once."""
+    some = features[start:stop]
+    out = mean[:, start:stop], variance[:, start:stop], product[:, start:stop]
+    design.moments_many(some, W, V, out[0], out[1], out[2])
 
 
 @kernel(FUSED)

@@ -15,10 +15,25 @@ import numpy as np
 
 from regpath._numba import FUSED, REORDERED, kernel
 
-__all__ = ["axpy", "axpy4", "combine", "dot", "dot4", "moments", "sparse_axpy", "sparse_dot"]
+__all__ = [
+    "axpy",
+    "axpy4",
+    "combine",
+    "dot",
+    "dot4",
+    "dots_many",
+    "moments",
+    "moments_many",
+    "sparse_axpy",
+    "sparse_dot",
+    "sparse_dots_many",
+    "sparse_moments_many",
+]
 
 # Rows that a block of columns is read in, so that weights and response stay in the cache.
 ROWS = 1024
+# The same where the columns meet many vectors.
+ROWS_MANY = 512
 
 
 @kernel(REORDERED, inline="always")
@@ -139,3 +154,117 @@ def moments(X: Any, features: Any, w: Any, v: Any, mean: Any, variance: Any, pro
             mean[k] += delta * ratio
             variance[k] += spread + delta * delta * before * ratio
             product[k] += with_v
+
+
+# Many vectors at once: X comes from memory once, and meets them in the cache. What a vector is told
+# does not depend on the others.
+
+
+@kernel(REORDERED)
+def dots_many(X: Any, features: Any, V: Any, out: Any) -> None:
+    """Products of some rows of X with every row of V: an array (rows of V, features)."""
+    whole = features.size - features.size % 4
+    out[:, :] = 0.0
+    for first in range(0, V.shape[1], ROWS_MANY):
+        last = min(first + ROWS_MANY, V.shape[1])
+        for k in range(0, whole, 4):
+            x0, x1 = X[features[k], first:last], X[features[k + 1], first:last]
+            x2, x3 = X[features[k + 2], first:last], X[features[k + 3], first:last]
+            for c in range(V.shape[0]):
+                s0, s1, s2, s3 = dot4(x0, x1, x2, x3, V[c, first:last])
+                out[c, k] += s0
+                out[c, k + 1] += s1
+                out[c, k + 2] += s2
+                out[c, k + 3] += s3
+        for k in range(whole, features.size):
+            for c in range(V.shape[0]):
+                out[c, k] += dot(X[features[k], first:last], V[c, first:last])
+
+
+@kernel(REORDERED, inline="always")
+def moments_about(
+    x0: Any, x1: Any, c0: float, c1: float, w: Any, v: Any
+) -> tuple[float, float, float, float, float, float]:
+    """Sums of w (x - c), w (x - c)^2 and v x, for two columns."""
+    first0 = second0 = with_v0 = first1 = second1 = with_v1 = 0.0
+    for i in range(x0.size):
+        t0, t1 = x0[i] - c0, x1[i] - c1
+        # The weight comes before the square: x^2 may overflow in a row of weight 0.
+        u0, u1 = w[i] * t0, w[i] * t1
+        first0 += u0
+        first1 += u1
+        second0 += u0 * t0
+        second1 += u1 * t1
+        with_v0 += v[i] * x0[i]
+        with_v1 += v[i] * x1[i]
+    return first0, second0, with_v0, first1, second1, with_v1
+
+
+@kernel(REORDERED)
+def moments_many(
+    X: Any, features: Any, W: Any, V: Any, mean: Any, variance: Any, product: Any
+) -> None:
+    """Weighted means and variances of some rows of X under every row of W, and products with V.
+
+    Rows of W sum to one. Squares are taken about the mean under the first row.
+    """
+    last = features.size - 1
+    for k in range(0, features.size, 2):
+        h = min(k + 1, last)  # the last column is its own partner if their number is odd
+        x0, x1 = X[features[k]], X[features[h]]
+        c0, c1 = dot(x0, W[0]), dot(x1, W[0])
+        for m in range(W.shape[0]):
+            f0 = s0 = u0 = f1 = s1 = u1 = 0.0
+            for start in range(0, x0.size, ROWS):
+                stop = min(start + ROWS, x0.size)
+                w, v = W[m, start:stop], V[m, start:stop]
+                a0, b0, d0, a1, b1, d1 = moments_about(x0[start:stop], x1[start:stop], c0, c1, w, v)
+                f0, s0, u0 = f0 + a0, s0 + b0, u0 + d0
+                f1, s1, u1 = f1 + a1, s1 + b1, u1 + d1
+            mean[m, k], mean[m, h] = c0 + f0, c1 + f1
+            variance[m, k], variance[m, h] = max(s0 - f0 * f0, 0.0), max(s1 - f1 * f1, 0.0)
+            product[m, k], product[m, h] = u0, u1
+
+
+@kernel(FUSED)
+def sparse_dots_many(data: Any, indices: Any, indptr: Any, features: Any, V: Any, out: Any) -> None:
+    """Products of sparse columns with every column of V (n, 4 m): an array (4 m, features)."""
+    for k in range(features.size):
+        start, stop = np.uint64(indptr[features[k]]), np.uint64(indptr[features[k] + 1])
+        for c in range(0, V.shape[1], 4):
+            s0 = s1 = s2 = s3 = 0.0
+            for e in range(start, stop):
+                x, v = data[e], V[np.uint64(indices[e])]
+                s0 += x * v[c]
+                s1 += x * v[c + 1]
+                s2 += x * v[c + 2]
+                s3 += x * v[c + 3]
+            out[c, k], out[c + 1, k], out[c + 2, k], out[c + 3, k] = s0, s1, s2, s3
+
+
+@kernel(FUSED)
+def sparse_moments_many(
+    data: Any, indices: Any, indptr: Any, features: Any, W: Any, V: Any,
+    mean: Any, variance: Any, product: Any,
+) -> None:  # fmt: skip
+    """Moments of sparse columns under every column of W (n, 2 m), and products with V.
+
+    Squares are taken about zero.
+    """
+    for k in range(features.size):
+        start, stop = np.uint64(indptr[features[k]]), np.uint64(indptr[features[k] + 1])
+        for c in range(0, W.shape[1], 2):
+            f0 = s0 = u0 = f1 = s1 = u1 = 0.0
+            for e in range(start, stop):
+                x, i = data[e], np.uint64(indices[e])
+                w, v = W[i], V[i]
+                a0, a1 = x * w[c], x * w[c + 1]
+                f0 += a0
+                f1 += a1
+                s0 += a0 * x
+                s1 += a1 * x
+                u0 += x * v[c]
+                u1 += x * v[c + 1]
+            mean[c, k], mean[c + 1, k] = f0, f1
+            variance[c, k], variance[c + 1, k] = max(s0 - f0 * f0, 0.0), max(s1 - f1 * f1, 0.0)
+            product[c, k], product[c + 1, k] = u0, u1

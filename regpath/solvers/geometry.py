@@ -20,10 +20,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Csc, Dense, n_columns, n_entries
-from regpath.kernels.passes import column_dots, column_moments, combine_columns, combine_rows
+from regpath.designs import Csc, Dense, n_columns
+from regpath.kernels.passes import column_dots, combine_columns, combine_rows
 from regpath.kernels.primitives import axpy
 from regpath.solvers.points import Units
+from regpath.solvers.reader import OwnReader, Reader, over_columns
 from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
 
 __all__ = ["Geometry", "NonFiniteColumnsError", "measure"]
@@ -63,6 +64,8 @@ class Geometry:
         X~'y~.
     constant : ndarray of shape (p,)
         Columns that carry no information; their coefficient is 0.
+    reader : Reader
+        Who reads all of X.
     passes : float
         Passes over X so far; a part of the columns counts as a part of a pass.
     """
@@ -78,6 +81,7 @@ class Geometry:
     response_scale: float
     product: Array
     constant: NDArray[np.bool_]
+    reader: Reader
     n_threads: int
     passes: float = 1.0
 
@@ -106,11 +110,17 @@ class Geometry:
 
     def gradient(self, r: Array) -> Array:
         """X~'r of all columns: one pass."""
-        weighted = self.root * r
-        out = np.empty(self.p)
-        over_columns(self.design, self.n_threads, column_dots, weighted, np.arange(self.p), out)
+        gradient: Array = self.gradients(r[None])[0]
+        return gradient
+
+    def gradients(self, R: Array) -> Array:
+        """X~'r of all columns for every row r of R (m, n), as an array (m, p): one pass."""
+        weighted = self.root * R
+        out = self.reader.dots(weighted)
         self.passes += 1.0
-        return self._standardized(out, weighted, slice(None))
+        for dots, v in zip(out, weighted, strict=True):
+            self._standardized(dots, v, slice(None))
+        return out
 
     def gradient_of(self, r: Array, features: Index) -> Array:
         """X~'r of some columns."""
@@ -139,22 +149,6 @@ class Geometry:
         return out
 
 
-def over_columns(design: Dense | Csc, n_threads: int, kernel: Any, *arrays: Array | Index) -> None:
-    """Run a kernel over ranges of its last array, one a thread.
-
-    The last array has an entry for every column of the design, or for a subset. Results do not
-    depend on the ranges.
-    """
-    p, size = n_columns(design), len(arrays[-1])
-    n_threads = threads_worth(n_entries(design) * size // max(p, 1), n_threads)
-    if n_threads > 1 and isinstance(design, Csc) and size == p:  # equal numbers of entries
-        edges = np.searchsorted(design.indptr, np.linspace(0, design.data.size, n_threads + 1))
-        edges[0], edges[-1] = 0, p
-    else:
-        edges = equal_ranges(size, n_threads)
-    in_ranges(kernel, edges, design, *arrays)
-
-
 def measure(
     design: Dense | Csc,
     y: Array,
@@ -163,6 +157,7 @@ def measure(
     fit_intercept: bool,
     standardize: bool,
     n_threads: int = 1,
+    reader: Reader | None = None,
 ) -> Geometry:
     """Means, deviations and products with the response, in one pass over X.
 
@@ -173,6 +168,8 @@ def measure(
         Response minus offset.
     weights : ndarray of shape (n,)
         Non-negative, sum 1.
+    reader : Reader, optional
+        Who reads all of X; by default the problem does so for itself.
 
     Raises
     ------
@@ -182,10 +179,8 @@ def measure(
     p = n_columns(design)
     root = np.sqrt(weights)
     response, response_mean, response_scale = _working_response(y, weights, root, fit_intercept)
-    mean, variance, product = np.empty(p), np.empty(p), np.empty(p)
-    w = np.stack([weights, root])
-    out = mean, variance, product
-    over_columns(design, n_threads, column_moments, w, root * response, np.arange(p), *out)
+    reader = reader or OwnReader(design, n_threads)
+    mean, variance, product = reader.moments(weights, root * response)
     deviation = np.sqrt(variance)
     bad = ~(np.isfinite(mean) & np.isfinite(deviation) & np.isfinite(product))
     if bad.any():
@@ -209,6 +204,7 @@ def measure(
         response_scale=response_scale,
         product=product,
         constant=~informative,
+        reader=reader,
         n_threads=n_threads,
     )
     weighted = root * response

@@ -83,7 +83,7 @@ class GroupsOutside:
 
     def full_pass(self, R: Array) -> Array:
         """Learn the gradients (K, p) of all features at residuals (K, n)."""
-        gradient = np.concatenate([self._geometry.gradient(r) for r in R])
+        gradient = self._geometry.gradients(R).ravel()
         self._references.add(R.ravel(), gradient)
         self._estimate = Estimate(gradient, 0.0, 0.0)
         return gradient.reshape(self._shape)

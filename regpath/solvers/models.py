@@ -26,11 +26,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.designs import Dense
-from regpath.kernels.passes import column_moments
 from regpath.penalties import ElasticNet
-from regpath.solvers.geometry import Geometry, over_columns
+from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore, Outcome, largest_gram
 from regpath.solvers.products import standardised
+from regpath.solvers.reader import moments_of
 from regpath.solvers.residual import ResidualCore
 from regpath.solvers.rows import SmoothLoss, Terms
 from regpath.solvers.working import Working, start_residual, working_columns
@@ -137,11 +137,7 @@ class RowModel:
         if not features.size:
             return
         g, hat = self._geometry, self._reweighted
-        mean, variance, product = np.empty((3, features.size))
-        over_columns(
-            g.design, g.n_threads, column_moments, self._w, self._w[1], features,
-            mean, variance, product,
-        )  # fmt: skip
+        mean, variance, _ = moments_of(g.design, g.n_threads, self._w, self._w[1], features)
         length = np.sqrt(variance) if self._fit_intercept else np.hypot(np.sqrt(variance), mean)
         length = np.maximum(length, SHORTEST * g.scale[features])
         hat.mean[features] = mean if self._fit_intercept else 0.0

@@ -97,7 +97,7 @@ class Outside:
 
     def full_pass(self, r: Array) -> None:
         """Learn the gradients of all features at a residual (K, n)."""
-        gradient = np.concatenate([self._geometry.gradient(row) for row in r])
+        gradient = self._geometry.gradients(r).ravel()
         self._references.add(r.ravel(), gradient)
         self.estimate = Estimate(gradient, 0.0, 0.0)
 

@@ -110,7 +110,7 @@ class ProxNewtonSolver:
         self._null_value = self._terms.value
         self.null = self._null_value or 1.0
         residual = self.null_residual = self._terms.residual
-        gradient = np.concatenate([g.gradient(row) for row in residual])
+        gradient = g.gradients(residual).ravel()
         self._top = float(np.abs(gradient).max(initial=0.0))
         self._outside = Outside(g, self._penalty, self._excluded, residual, gradient)
         self._working = np.empty(0, np.int64)

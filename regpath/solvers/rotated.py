@@ -21,6 +21,7 @@ from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.products import gram_of_rows, multiply, standardised
 from regpath.solvers.prox_newton import ProxNewtonSolver
+from regpath.solvers.reader import OwnReader
 
 __all__ = ["LARGEST_ROTATED", "RotatedSolver"]
 
@@ -76,6 +77,7 @@ class RotatedSolver:
             rounding=np.full(p, np.finfo(float).eps * (g.n + 8.0)),
             product=np.zeros(p),
             constant=np.zeros(p, np.bool_),
+            reader=OwnReader(Dense(design), g.n_threads),
         )
         self._inner = make(reduced, np.append(np.ones(self._rank), np.zeros(self._free.size)))
         self._n_outputs = self._inner.n_outputs
@@ -97,7 +99,7 @@ class RotatedSolver:
         return self._inner.units._replace(top=float(np.abs(gradient).max(initial=0.0)))
 
     def _gradient(self, residual: Array) -> Array:
-        return np.concatenate([self._geometry.gradient(row)[self._penalised] for row in residual])
+        return self._geometry.gradients(residual)[:, self._penalised].ravel()
 
     def lambda_max(self) -> float:
         """Largest gradient over penalty factor at the null model."""

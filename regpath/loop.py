@@ -1,0 +1,166 @@
+"""The one loop that every path runs in: solve, record, and stop where an option says so."""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath._extras import require
+from regpath._parts import Status
+from regpath.grid import default_ratio, lambda_grid
+from regpath.record import Record
+from regpath.result import Path
+from regpath.solvers.gaussian import OutOfTimeError
+from regpath.solvers.points import SolvedPoints
+from regpath.solvers.reader import Reader
+from regpath.strategy import Solver, prepare
+from regpath.validation import Options, Problem
+
+__all__ = ["ConvergenceWarning", "grid_of", "progress_bar", "solve", "warn_of_misses"]
+
+Array = NDArray[np.float64]
+
+# Below this l1_ratio lambda_max would run away to infinity; the grid starts as if it were this.
+SMALLEST_RATIO_FOR_GRID = 1e-3
+
+
+class ConvergenceWarning(UserWarning):
+    """Some points of a path miss the tolerance; the message counts them and says what to do."""
+
+
+def solve(
+    call: str,
+    problem: Problem,
+    options: Options,
+    *,
+    started: float,
+    reader: Reader | None = None,
+    watch: Callable[[int], None] | None = None,
+) -> Path:
+    """The path of a problem in canonical form.
+
+    Parameters
+    ----------
+    call : str
+        Name of the public function, for messages.
+    started : float
+        What ``time_budget`` counts from.
+    reader : Reader, optional
+        For a problem that shares its passes over X with others.
+    watch : callable, optional
+        Told the number of points after every step of the path. Without it the path has a progress
+        bar of its own, if that is wanted.
+    """
+    geometry, solver = prepare(call, problem, options, reader)
+    given = options.lambdas
+    lambdas = grid_of(solver, problem, options) if given is None else given
+    record = Record(geometry, solver.units, lambdas, started)
+    if watch is not None:
+        _follow(solver, record, options, watch)
+    else:
+        with progress_bar(options.progress, len(lambdas), "path") as advance:
+            _follow(solver, record, options, advance)
+    return record.path(problem, options, solver.why)
+
+
+def grid_of(solver: Solver, problem: Problem, options: Options) -> Array:
+    """The grid of a path whose lambdas are not given."""
+    largest = solver.lambda_max() * solver.units.response
+    largest /= max(options.l1_ratio, SMALLEST_RATIO_FOR_GRID)
+    ratio = options.lambda_min_ratio or default_ratio(problem.n, problem.p)
+    return lambda_grid(largest, options.n_lambdas, ratio)
+
+
+def _follow(
+    solver: Solver, record: Record, options: Options, advance: Callable[[int], None]
+) -> None:
+    """The path loop: solve, record, and stop where an option says so."""
+    try:
+        for points in solver.path(record.lambdas):
+            for point in points.split() if _is_watched(options) else (points,):
+                reason = _add(solver, record, options, point)
+                if reason is not None:
+                    return record.stop(reason)
+            advance(points.size)
+    except OutOfTimeError:
+        record.stop(Status.TIME_BUDGET)
+    except KeyboardInterrupt:
+        if not record.size:
+            raise
+        record.stop(Status.INTERRUPTED)
+    return None
+
+
+def _is_watched(options: Options) -> bool:
+    """Whether an option may end the path at any point."""
+    stops = (options.max_features, options.callback, options.stop_at_dev_ratio, options.time_budget)
+    return any(option is not None for option in stops)
+
+
+def _add(solver: Solver, record: Record, options: Options, points: SolvedPoints) -> Status | None:
+    """Record points (one, if it is watched); returns why the path ends here, or None."""
+    limit, budget = options.max_features, options.time_budget
+    if limit is not None and points.size and points.n_nonzero[0] > limit:
+        return Status.MAX_FEATURES
+    record.add(points)
+    if not points.size or not _is_watched(options):
+        return None
+    told = record.progress()
+    if options.callback is not None and options.callback(record.size - 1, told) is True:
+        return Status.CALLBACK
+    if told.dev_ratio >= (options.stop_at_dev_ratio or math.inf):
+        return Status.DEV_RATIO
+    if budget is not None:  # only now: one point is always finished
+        solver.deadline = record.started + budget
+        if time.monotonic() > solver.deadline:
+            return Status.TIME_BUDGET
+    return None
+
+
+def warn_of_misses(call: str, paths: Sequence[Path]) -> None:
+    """One warning for all paths: how many points, how far, what to do."""
+    if all(set(path.statuses) <= {Status.CONVERGED} for path in paths):
+        return
+    points = [(path, k) for path in paths for k in range(len(path.statuses))]
+    missed = [(path, k) for path, k in points if not path.statuses[k].ok]
+    if not missed:
+        return
+    path, worst = max(missed, key=lambda point: float(point[0].dual_gaps[point[1]]))
+    advice = (
+        "raise max_iter"
+        if path.statuses[worst] is Status.MAX_ITER
+        else "raise tol or rescale the data: floating point allows no more"
+    )
+    warnings.warn(
+        f"{call}: {len(missed)} of {len(points)} points miss "
+        f"tol={path.settings.tol:.1e}; the worst relative duality gap is "
+        f"{path.dual_gaps[worst]:.1e} at lambda={path.lambdas[worst]:.4g}. To do: {advice}. "
+        "See path.statuses and path.dual_gaps.",
+        ConvergenceWarning,
+        stacklevel=4,
+    )
+
+
+class progress_bar:  # noqa: N801 - used as a function in a with statement
+    """A rich progress bar, or nothing."""
+
+    def __init__(self, wanted: bool, total: int, name: str) -> None:
+        self._bar = require("rich.progress", "cli").Progress() if wanted else None
+        self._total, self._name = total, name
+
+    def __enter__(self) -> Callable[[int], None]:
+        if self._bar is None:
+            return lambda points: None
+        bar = self._bar
+        bar.start()
+        task = bar.add_task(self._name, total=self._total)
+        return lambda points: bar.advance(task, points)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()

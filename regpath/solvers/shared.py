@@ -1,0 +1,198 @@
+"""Several problems on one X at the same time: each pass over X serves all that wait for one.
+
+Problems differ in the weights of the rows (folds, resamples) and share the design. Each runs its
+ordinary solver in a thread of its own and asks a `Reader` of its own for what needs all of X. Once
+every problem that is still running waits for an answer, X is read for all of them together.
+
+What a problem is told does not depend on the others, nor on the number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.designs import Csc, Dense
+from regpath.solvers.reader import Moments, Reader, dots_many, moments_many
+
+__all__ = ["SharedPasses"]
+
+Array = NDArray[np.float64]
+T = TypeVar("T")
+
+
+class SharedPasses:
+    """Passes over one X for several problems.
+
+    Parameters
+    ----------
+    design : Dense or Csc
+    n_threads : int
+        For passes over X, while all problems wait.
+    n_jobs : int
+        Problems that compute at the same time, between passes.
+    """
+
+    def __init__(self, design: Dense | Csc, n_threads: int, n_jobs: int) -> None:
+        self._design, self._n_threads = design, n_threads
+        self._slots = threading.Semaphore(n_jobs)
+        self._changed = threading.Condition()
+        self._waiting: list[_Dots | _Moments] = []
+        self._running = 0
+        self._stopped = False
+        self.passes = 0
+        """How often X was read."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the jobs should come to an end."""
+        return self._stopped
+
+    def reader(self) -> Reader:
+        """What one job asks for passes."""
+        return _SharedReader(self)
+
+    def run(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
+        """Run jobs, which may ask their readers, and return their results in order.
+
+        The first error of a job stops the others and is raised. If the caller is interrupted, every
+        job is told at its next pass, and may still return what it has.
+        """
+        results: dict[int, T] = {}
+        errors: dict[int, BaseException] = {}
+
+        def work(k: int) -> None:
+            self._slots.acquire()
+            try:
+                results[k] = jobs[k]()
+            except BaseException as error:
+                errors[k] = error
+                self._stop()
+            finally:
+                self._slots.release()
+                self._leave()
+
+        self._running, self._stopped = len(jobs), False
+        threads = [threading.Thread(target=work, args=(k,), daemon=True) for k in range(len(jobs))]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            while thread.is_alive():
+                try:
+                    thread.join()
+                except KeyboardInterrupt:
+                    self._stop()
+        if errors:
+            raise errors[min(errors, key=lambda k: (isinstance(errors[k], KeyboardInterrupt), k))]
+        return [results[k] for k in range(len(jobs))]
+
+    def _stop(self) -> None:
+        with self._changed:
+            self._stopped = True
+            self._changed.notify_all()
+
+    def ask(self, request: _Dots | _Moments) -> None:
+        """Wait until a request is answered.
+
+        Raises
+        ------
+        KeyboardInterrupt
+            If all jobs shall come to an end.
+        """
+        with self._changed:
+            self._waiting.append(request)
+            self._running -= 1
+            last = self._running == 0
+        if last:
+            return self._answer()
+        self._slots.release()
+        try:
+            with self._changed:
+                self._changed.wait_for(lambda: request.done or self._stopped)
+                if request in self._waiting:
+                    self._waiting.remove(request)
+                    self._running += 1
+        finally:
+            self._slots.acquire()
+        if not request.done:
+            raise KeyboardInterrupt
+        return None
+
+    def _leave(self) -> None:
+        """A job has ended: those that wait may have waited for it."""
+        with self._changed:
+            self._running -= 1
+            last = self._running == 0 and bool(self._waiting)
+        if last:
+            self._answer()
+
+    def _answer(self) -> None:
+        """Read X for all who wait; nobody else is running."""
+        with self._changed:
+            try:
+                for kind in (_Dots, _Moments):
+                    some: list[Any] = [r for r in self._waiting if isinstance(r, kind)]
+                    if some:
+                        kind.answer_all(self._design, self._n_threads, some)
+                        self.passes += 1
+            finally:
+                self._running += len(self._waiting)
+                self._waiting.clear()
+                self._changed.notify_all()
+
+
+class _Dots:
+    """A wish for X'v for the rows v of V."""
+
+    def __init__(self, V: Array) -> None:
+        self.V = V
+        self.done = False
+        self.answer: Array
+
+    @staticmethod
+    def answer_all(design: Dense | Csc, n_threads: int, requests: Sequence[_Dots]) -> None:
+        out, first = dots_many(design, n_threads, np.concatenate([r.V for r in requests])), 0
+        for request in requests:
+            request.answer = out[first : first + len(request.V)].copy()
+            request.done = True
+            first += len(request.V)
+
+
+class _Moments:
+    """A wish for the moments of columns under weights, and for X'v."""
+
+    def __init__(self, weights: Array, v: Array) -> None:
+        self.weights, self.v = weights, v
+        self.done = False
+        self.answer: Moments
+
+    @staticmethod
+    def answer_all(design: Dense | Csc, n_threads: int, requests: Sequence[_Moments]) -> None:
+        W, V = np.stack([r.weights for r in requests]), np.stack([r.v for r in requests])
+        for request, *rows in zip(requests, *moments_many(design, n_threads, W, V), strict=True):
+            mean, variance, product = (row.copy() for row in rows)
+            request.answer = mean, variance, product
+            request.done = True
+
+
+class _SharedReader:
+    """The `Reader` of one job."""
+
+    def __init__(self, shared: SharedPasses) -> None:
+        self._shared = shared
+
+    def dots(self, V: Array) -> Array:
+        """X'v for every row v of V (m, n): an array (m, p)."""
+        request = _Dots(V)
+        self._shared.ask(request)
+        return request.answer
+
+    def moments(self, weights: Array, v: Array) -> Moments:
+        """Weighted means and variances of the columns, and X'v."""
+        request = _Moments(weights, v)
+        self._shared.ask(request)
+        return request.answer
