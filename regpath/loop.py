@@ -21,7 +21,7 @@ from regpath.solvers.reader import Reader
 from regpath.strategy import Solver, prepare
 from regpath.validation import Options, Problem
 
-__all__ = ["ConvergenceWarning", "grid_of", "progress_bar", "solve", "warn_of_misses"]
+__all__ = ["ConvergenceWarning", "Fit", "progress_bar", "warn_of_misses"]
 
 Array = NDArray[np.float64]
 
@@ -33,67 +33,74 @@ class ConvergenceWarning(UserWarning):
     """Some points of a path miss the tolerance; the message counts them and says what to do."""
 
 
-def solve(
-    call: str,
-    problem: Problem,
-    options: Options,
-    *,
-    started: float,
-    reader: Reader | None = None,
-    watch: Callable[[int], None] | None = None,
-) -> Path:
-    """The path of a problem in canonical form.
+class Fit:
+    """A problem, its solver, and the points that are solved.
 
     Parameters
     ----------
     call : str
         Name of the public function, for messages.
+    problem : Problem
+    options : Options
     started : float
         What ``time_budget`` counts from.
     reader : Reader, optional
         For a problem that shares its passes over X with others.
-    watch : callable, optional
-        Told the number of points after every step of the path. Without it the path has a progress
-        bar of its own, if that is wanted.
     """
-    geometry, solver = prepare(call, problem, options, reader)
-    given = options.lambdas
-    lambdas = grid_of(solver, problem, options) if given is None else given
-    record = Record(geometry, solver.units, lambdas, started)
-    if watch is not None:
-        _follow(solver, record, options, watch)
-    else:
-        with progress_bar(options.progress, len(lambdas), "path") as advance:
-            _follow(solver, record, options, advance)
-    return record.path(problem, options, solver.why)
 
+    def __init__(
+        self,
+        call: str,
+        problem: Problem,
+        options: Options,
+        *,
+        started: float,
+        reader: Reader | None = None,
+    ) -> None:
+        self._problem, self._options = problem, options
+        self.geometry, self._solver = prepare(call, problem, options, reader)
+        self._record = Record(self.geometry, self._solver.units, started)
 
-def grid_of(solver: Solver, problem: Problem, options: Options) -> Array:
-    """The grid of a path whose lambdas are not given."""
-    largest = solver.lambda_max() * solver.units.response
-    largest /= max(options.l1_ratio, SMALLEST_RATIO_FOR_GRID)
-    ratio = options.lambda_min_ratio or default_ratio(problem.n, problem.p)
-    return lambda_grid(largest, options.n_lambdas, ratio)
+    @property
+    def size(self) -> int:
+        """Number of points that are solved."""
+        return self._record.size
 
+    def grid(self) -> Array:
+        """The lambdas that were given, or a grid that fits the data."""
+        options, solver = self._options, self._solver
+        if options.lambdas is not None:
+            return options.lambdas
+        largest = solver.lambda_max() * solver.units.response
+        largest /= max(options.l1_ratio, SMALLEST_RATIO_FOR_GRID)
+        ratio = options.lambda_min_ratio or default_ratio(self._problem.n, self._problem.p)
+        return lambda_grid(largest, options.n_lambdas, ratio)
 
-def _follow(
-    solver: Solver, record: Record, options: Options, advance: Callable[[int], None]
-) -> None:
-    """The path loop: solve, record, and stop where an option says so."""
-    try:
-        for points in solver.path(record.lambdas):
-            for point in points.split() if _is_watched(options) else (points,):
-                reason = _add(solver, record, options, point)
-                if reason is not None:
-                    return record.stop(reason)
-            advance(points.size)
-    except OutOfTimeError:
-        record.stop(Status.TIME_BUDGET)
-    except KeyboardInterrupt:
-        if not record.size:
-            raise
-        record.stop(Status.INTERRUPTED)
-    return None
+    def follow(self, lambdas: Array, advance: Callable[[int], None]) -> None:
+        """Solve and record at further lambdas, and stop where an option says so.
+
+        ``advance`` is told the number of points after every step.
+        """
+        record, options = self._record, self._options
+        record.extend(lambdas)
+        try:
+            for points in self._solver.path(lambdas):
+                for point in points.split() if _is_watched(options) else (points,):
+                    reason = _add(self._solver, record, options, point)
+                    if reason is not None:
+                        return record.stop(reason)
+                advance(points.size)
+        except OutOfTimeError:
+            record.stop(Status.TIME_BUDGET)
+        except KeyboardInterrupt:
+            if not record.size:
+                raise
+            record.stop(Status.INTERRUPTED)
+        return None
+
+    def path(self) -> Path:
+        """The path of all that is solved."""
+        return self._record.path(self._problem, self._options, self._solver.why)
 
 
 def _is_watched(options: Options) -> bool:

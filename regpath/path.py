@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath import families
-from regpath.loop import ConvergenceWarning, solve, warn_of_misses
+from regpath.loop import ConvergenceWarning, Fit, progress_bar, warn_of_misses
 from regpath.penalties import ElasticNet
 from regpath.record import Progress
 from regpath.result import Path
@@ -278,7 +278,11 @@ def _fit(call: str, X: Any, y: Any, **arguments: Any) -> Path:
     """Check, choose a solver, follow the path, and pack the result."""
     started = time.monotonic()
     problem, options = check(call, X, y, arguments)
-    path = solve(call, problem, options, started=started)
+    fit = Fit(call, problem, options, started=started)
+    lambdas = fit.grid()
+    with progress_bar(options.progress, lambdas.size, "path") as advance:
+        fit.follow(lambdas, advance)
+    path = fit.path()
     warn_of_misses(call, [path])
     return path
 

@@ -39,8 +39,8 @@ class Progress(NamedTuple):
 class Record:
     """The points of a path as they come in, and the path they make."""
 
-    def __init__(self, geometry: Geometry, units: Units, lambdas: Array, started: float) -> None:
-        self.lambdas = lambdas
+    def __init__(self, geometry: Geometry, units: Units, started: float) -> None:
+        self.lambdas = np.empty(0)
         self.started = started
         self.size = 0
         self._geometry = geometry
@@ -52,6 +52,10 @@ class Record:
         self._clock = time.monotonic()
         self._counted = 0.0
         self._stopped: Status | None = None
+
+    def extend(self, lambdas: Array) -> None:
+        """Expect points at further lambdas."""
+        self.lambdas = np.concatenate([self.lambdas[: self.size], lambdas])
 
     def add(self, points: SolvedPoints) -> None:
         """Keep points; those that were solved together share their time."""

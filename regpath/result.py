@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from os import PathLike
 from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 from regpath import _predict
 from regpath._fields import Fields, FloatArray
 from regpath._linear import interpolation
-from regpath._parts import Point, Settings, Status, frozen, number, store_coefs
+from regpath._parts import PER_LAMBDA, Point, Settings, Status, frozen, number, store_coefs
 from regpath._predict import PredictionType
 
 if TYPE_CHECKING:
@@ -198,16 +198,42 @@ class Path(Fields):
                 f"Path.at_df(k={k}): every model of this path has at least "
                 f"{self.n_nonzero.min()} non-zero coefficients; ask for that many or more."
             )
-        index = int(candidates[-1])
-        lambda_ = float(self.lambdas[index])
+        return self.at_index(int(candidates[-1]))
+
+    def at_index(self, index: int) -> Point:
+        """The model at a position of the grid.
+
+        Examples
+        --------
+        >>> import regpath
+        >>> X, y, names, _ = regpath.datasets.load_prostate()
+        >>> regpath.lasso_path(X, y).at_index(-1).index
+        99
+        """
+        index = range(self.lambdas.size)[index]
         return Point(
             index=index,
-            lambda_=lambda_,
-            intercept=self.intercept_at(lambda_),
-            coef=frozen(self.coef_at(lambda_)),
+            lambda_=float(self.lambdas[index]),
+            intercept=self.intercepts[:, index] if self.n_outputs else float(self.intercepts[index]),
+            coef=frozen(self._by_output(self._column(index))[..., 0]),
             n_nonzero=int(self.n_nonzero[index]),
             dev_ratio=float(self.dev_ratio[index]),
             feature_names=self.feature_names,
+        )
+
+    def _column(self, index: int) -> FloatArray:
+        """One column of the stored coefficients, dense, of shape (p, 1)."""
+        some = self.coef_storage[:, [index]]
+        return some if isinstance(some, np.ndarray) else np.asarray(some.toarray())
+
+    def shortened(self, n_lambdas: int) -> Path:
+        """The first points of the path."""
+        parts = {name: getattr(self, name)[..., :n_lambdas] for name in PER_LAMBDA}
+        return replace(
+            self,
+            coef_storage=self.coef_storage[:, :n_lambdas],
+            statuses=self.statuses[:n_lambdas],
+            **parts,
         )
 
     def _refit(self, method: str, lambda_: npt.ArrayLike, X: Any, y: Any) -> Path:

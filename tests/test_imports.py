@@ -17,6 +17,7 @@ _numba _extras _linear _parts
 _fields
 _predict
 result kernels
+cv_result
 _storage _table _tables
 designs losses penalties
 screening families grid _inputs _responses
@@ -26,7 +27,7 @@ record
 strategy
 loop
 path
-_warmup
+_warmup folds _held_out scoring
 _stated_design _stated_penalty
 _stated_losses
 _stated_multi _stated_cox

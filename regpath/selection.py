@@ -1,0 +1,354 @@
+"""Cross-validation of whole paths: every fold is a vector of weights on one X.
+
+The path of all rows and those of the folds are solved at the same time and share their passes over
+X (`regpath.solvers.shared`); X is never copied. Each fold is certified like any other path.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import warnings
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath._held_out import interpolated, predictors
+from regpath.cv_result import CVPath
+from regpath.folds import Fold, check_folds, rows_of
+from regpath.loop import Fit, progress_bar, warn_of_misses
+from regpath.path import check
+from regpath.result import Path
+from regpath.scoring import HeldOut, Scorer, resolve
+from regpath.solvers.reader import Reader
+from regpath.solvers.shared import SharedPasses
+from regpath.strategy import usable_cores
+from regpath.validation import Options, Problem
+
+__all__ = ["SelectionWarning", "cv_path"]
+
+Array = NDArray[np.float64]
+FoldLambdas = Literal["shared", "own"]
+
+# With fewer rows a fold its score says little: the losses of single rows are taken, as by cv.glmnet.
+LEAST_ROWS = 3
+
+
+class SelectionWarning(UserWarning):
+    """A choice among the models of a path is doubtful; the message says why and what to do."""
+
+
+def cv_path(
+    X: Any,
+    y: Any,
+    *,
+    cv: Any = 10,
+    scoring: Any = None,
+    n_jobs: int | None = None,
+    progress: bool = False,
+    random_state: Any = None,
+    grouped: bool = True,
+    fold_lambdas: FoldLambdas = "shared",
+    **options: Any,
+) -> CVPath:
+    """Cross-validate a whole regularization path.
+
+    Parameters
+    ----------
+    X, y
+        As in `fit_path`.
+    cv : int, "loo", labels of shape (n,), splitter, or iterable of (train, test), default 10
+        Number of folds, in random order, with equal shares of every class (of events, for cox);
+        one label for every row; an object with the method ``split`` of scikit-learn; or index
+        arrays (boolean masks) of the rows of each fold.
+    scoring : str, callable or `regpath.scoring.Scorer`, optional
+        See `regpath.scoring`; by default "mse" for gaussian, huber and multigaussian, "deviance"
+        for other families. A function ``f(y_true, y_pred, sample_weight)`` is a loss: the smaller
+        the better.
+    n_jobs : int, optional
+        Folds that are worked on at the same time. Default: all usable cores. Results do not depend
+        on it.
+    progress : bool, default False
+        Show a progress bar over folds and lambdas (needs rich).
+    random_state : None, int or numpy.random.Generator
+        Shuffles the rows for a number of folds; None is different every time.
+    grouped : bool, default True
+        Whether means and standard errors are those of the scores of folds; otherwise of the losses
+        of single rows, which is taken in any case with fewer than 3 rows a fold.
+    fold_lambdas : {"shared", "own"}, default "shared"
+        Whether every fold is solved at the lambdas of the whole path, or on a grid of its own that
+        is interpolated linearly at them, as by cv.glmnet.
+    **options
+        All other options of `fit_path`. ``max_features``, ``stop_at_dev_ratio`` and ``callback``
+        end the whole path, and with it those of the folds.
+
+    Returns
+    -------
+    CVPath
+
+    Raises
+    ------
+    ValueError, TypeError
+        If data, folds, scoring or options are not valid; before any work.
+
+    Warns
+    -----
+    SelectionWarning
+        If the best lambda is the smallest one of the grid.
+    ConvergenceWarning
+        Once, if points of any path miss ``tol``.
+
+    References
+    ----------
+    Hastie, Tibshirani and Friedman (2009), The Elements of Statistical Learning, section 7.10.
+    Friedman, Hastie and Tibshirani (2010), J. Stat. Software 33, section 6.
+
+    Examples
+    --------
+    >>> import regpath
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> cv = regpath.cv_path(X, y, cv=5, random_state=0)
+    >>> cv.predict(X, "min").shape
+    (97,)
+    """
+    call, started = "cv_path", time.monotonic()
+    problem, settings = check(call, X, y, options)
+    _check_choice(call, "fold_lambdas", fold_lambdas, ("shared", "own"))
+    n_jobs = _check_jobs(call, n_jobs)
+    scorer = resolve(call, scoring, problem.response.family)
+    folds = check_folds(call, cv, X, y, problem.response, problem.weights, random_state)
+    if problem.n < LEAST_ROWS * len(folds):
+        grouped = False
+    work = _CrossValidation(call, problem, settings, folds, scorer, y, fold_lambdas, n_jobs, started)
+    total = settings.n_lambdas if settings.lambdas is None else settings.lambdas.size
+    with progress_bar(progress, total * (1 + len(folds)), "folds") as advance:
+        whole, judged = work.run(advance)
+    cv_result = _assembled(whole, judged, folds, scorer, grouped, work.info())
+    warn_of_misses(call, [cv_result.path, *cv_result.fold_paths])
+    _warn_of_edge(call, cv_result)
+    return cv_result
+
+
+class _Judged(NamedTuple):
+    """The path of a fold, and how it does on the rows that are held out."""
+
+    path: Path
+    scores: Array
+    weight: float
+    rows: tuple[Array, Array] | None
+    """Sums of w l and w l^2 over the held-out rows, for losses l of single rows."""
+
+
+@dataclass
+class _CrossValidation:
+    """All there is to know to solve and to judge the folds."""
+
+    call: str
+    problem: Problem
+    options: Options
+    folds: Sequence[Fold]
+    scorer: Scorer
+    y: Any
+    fold_lambdas: FoldLambdas
+    n_jobs: int
+    started: float
+
+    def __post_init__(self) -> None:
+        n_threads = self.options.n_threads or usable_cores()
+        self._shared = SharedPasses(self.problem.design, n_threads, self.n_jobs)
+        # Between passes the folds share the cores.
+        self._within = replace(
+            self.options,
+            n_threads=max(1, n_threads // self.n_jobs),
+            max_features=None,
+            stop_at_dev_ratio=None,
+            callback=None,
+        )
+
+    def run(self, advance: Callable[[int], None]) -> tuple[Path, list[_Judged]]:
+        """Solve the path of all rows and those of the folds, and judge these."""
+        whole = Fit(self.call, self.problem, self.options, started=self.started)
+        lambdas = whole.grid()
+        o = self.options
+        if any(stop is not None for stop in (o.max_features, o.stop_at_dev_ratio, o.callback)):
+            whole.follow(lambdas, advance)  # it may end early, and the folds with it
+            lambdas = lambdas[: whole.size]
+        else:
+            whole.geometry.reader = self._shared.reader()
+
+        def solve_whole() -> None:
+            whole.follow(lambdas[whole.size :], advance)
+
+        def judge(fold: Fold) -> Callable[[], _Judged]:
+            return lambda: self._judge(fold, lambdas, self._shared.reader(), advance)
+
+        with _one_blas_thread():
+            _, *judged = self._shared.run([solve_whole, *map(judge, self.folds)])
+        return whole.path(), judged
+
+    def _judge(
+        self, fold: Fold, lambdas: Array, reader: Reader, advance: Callable[[int], None]
+    ) -> _Judged:
+        """Solve the path of a fold, and judge it."""
+
+        def watch(points: int) -> None:
+            if self._shared.stopped:
+                raise KeyboardInterrupt
+            advance(points)
+
+        training = training_problem(self.problem, fold.times)
+        fit = Fit(self.call, training, self._within, started=self.started, reader=reader)
+        own = self.fold_lambdas == "own"
+        fit.follow(fit.grid() if own else lambdas, watch)
+        path = fit.path()
+        held = self._held_out(path, fold.held_out, lambdas)
+        rows = None
+        if self.scorer.needs_training:
+            used = np.flatnonzero(fold.times)
+            beside = self._held_out(path, used, lambdas)
+            beside = replace(beside, weights=beside.weights * fold.times[used])
+            scores = self.scorer.score(held, beside)
+        else:
+            scores = self.scorer.score(held)
+            losses = self.scorer.by_row(held)
+            if losses is not None:
+                rows = held.weights @ losses, held.weights @ losses**2
+        return _Judged(path, scores, self.scorer.weight(held), rows)
+
+    def _held_out(self, path: Path, rows: NDArray[np.int64], lambdas: Array) -> HeldOut:
+        """Some rows, and what a path predicts for them at the lambdas of the whole path."""
+        problem, response = self.problem, self.problem.response
+        eta = predictors(problem.design, rows, path, problem.offset)
+        if self.fold_lambdas == "own":
+            eta = interpolated(eta, path.lambdas, lambdas)
+        return HeldOut(
+            family=response.family,
+            y=response.y[rows],
+            # In the user's units: glmnet weighs folds by them.
+            weights=problem.weights[rows] * problem.weight_sum,
+            eta=eta,
+            classes=response.classes,
+            strata=None if response.strata is None else response.strata[rows],
+            given=rows_of(self.y, rows) if self.scorer.function is not None else None,
+        )
+
+    def info(self) -> dict[str, Any]:
+        return {
+            "passes": self._shared.passes,
+            "n_jobs": self.n_jobs,
+            "fold_lambdas": self.fold_lambdas,
+            "seconds_total": time.monotonic() - self.started,
+        }
+
+
+def training_problem(problem: Problem, times: Array) -> Problem:
+    """The problem with every row counted so many times: not at all, once, or more often."""
+    weights = problem.weights * times
+    total = float(weights.sum())
+    weights /= total
+    weights.flags.writeable = False
+    given = problem.given["sample_weight"]
+    kept = times if given is None else given * times
+    return replace(
+        problem,
+        weights=weights,
+        weight_sum=problem.weight_sum * total,
+        given={**problem.given, "sample_weight": kept},
+        notes=(),
+    )
+
+
+def _assembled(
+    whole: Path,
+    judged: Sequence[_Judged],
+    folds: Sequence[Fold],
+    scorer: Scorer,
+    grouped: bool,
+    info: dict[str, Any],
+) -> CVPath:
+    """Means and standard errors over folds, for the lambdas that every fold has reached."""
+    size = min(whole.lambdas.size, *(fold.scores.size for fold in judged))
+    scores = np.array([fold.scores[:size] for fold in judged])
+    weights = np.array([fold.weight for fold in judged])
+    rows = [fold.rows for fold in judged if fold.rows is not None]
+    if grouped or len(rows) < len(judged):
+        grouped = True
+        mean, error = _over_folds(scores, weights)
+    else:
+        first, second = (np.sum([part[k][:size] for part in rows], axis=0) for k in range(2))
+        mean = first / weights.sum()
+        spread = np.maximum(second / weights.sum() - mean**2, 0.0)
+        error = np.sqrt(spread / (sum(fold.held_out.size for fold in folds) - 1))
+    return CVPath(
+        path=whole.shortened(size) if size < whole.lambdas.size else whole,
+        fold_paths=tuple(fold.path for fold in judged),
+        fold_scores=scores,
+        fold_weights=weights,
+        mean_scores=mean,
+        std_errors=error,
+        held_out=tuple(fold.held_out for fold in folds),
+        scoring=scorer.name,
+        score_label=scorer.label,
+        greater_is_better=scorer.greater_is_better,
+        grouped=grouped,
+        info=info,
+    )
+
+
+def _over_folds(scores: Array, weights: Array) -> tuple[Array, Array]:
+    """Weighted mean over folds, and sqrt(weighted variance / (K - 1)); folds without a score rest.
+
+    Friedman, Hastie and Tibshirani (2010), as in cv.glmnet.
+    """
+    known = np.isfinite(scores)
+    share = weights[:, None] * known
+    count = known.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = share / share.sum(axis=0)
+        values = np.where(known, scores, 0.0)
+        mean = (share * values).sum(axis=0)
+        variance = (share * np.where(known, scores - mean, 0.0) ** 2).sum(axis=0)
+        return mean, np.sqrt(variance / (count - 1))
+
+
+def _check_choice(call: str, name: str, given: Any, choices: Sequence[str]) -> None:
+    if given not in choices:
+        raise ValueError(f"{call}({name}={given!r}): it must be {' or '.join(map(repr, choices))}.")
+
+
+def _check_jobs(call: str, n_jobs: Any) -> int:
+    if n_jobs is None or n_jobs == -1:
+        return usable_cores()
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
+        raise TypeError(f"{call}(n_jobs={n_jobs!r}): it must be an integer or None.")
+    if n_jobs < 1:
+        raise ValueError(f"{call}(n_jobs={n_jobs}): it must be at least 1, or -1 for all cores.")
+    return int(n_jobs)
+
+
+def _one_blas_thread() -> AbstractContextManager[Any]:
+    """Keep the threads of a BLAS from fighting with those of the folds, if that is possible."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        return nullcontext()
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits
+
+
+def _warn_of_edge(call: str, cv: CVPath) -> None:
+    """Warn if a smaller lambda than the grid has might be better."""
+    size = cv.lambdas.size
+    if size < 2 or cv.index_min < size - 1 or math.isclose(cv.lambdas[-1], 0.0):
+        return
+    warnings.warn(
+        f"{call}: the best {cv.score_label} is at the smallest lambda of the grid, "
+        f"{cv.lambdas[-1]:.4g}; a smaller one may be better. To do: pass a smaller "
+        "lambda_min_ratio, or lambdas that go further down.",
+        SelectionWarning,
+        stacklevel=3,
+    )
