@@ -29,8 +29,8 @@ Conventions
   at the same time: those censored at that time included, as in R's survival::concordance.
 - The deviance of cox is that of all rows minus that of the training rows at the same coefficients,
   per event weight of the held-out rows (Verweij and van Houwelingen 1993): the training rows take
-  their part in the risk sets. It is inf where linear predictors of a stratum are more than 640 apart and
-  a risk set is beyond the range of numbers.
+  their part in the risk sets. It is inf where linear predictors of a stratum are more than 640
+  apart and a risk set is beyond the range of numbers.
 - nan where there is nothing to compare: no row of positive weight, one class only (auc), no
   comparable pair (c_index), a constant response (r2), no event (deviance of cox).
 - Rows of weight 0 are never looked at.
