@@ -33,7 +33,8 @@ _stated_losses
 _stated_multi _stated_cox
 _stated_problem _stated_family
 _stated_newton
-_certify_families
+_certify_families _scores
+scoring
 selection diagnostics plot survival
 datasets sklearn glmnet regpath
 benchmark

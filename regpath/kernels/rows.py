@@ -6,7 +6,17 @@ from typing import Any
 
 from regpath._numba import kernel
 
-__all__ = ["CHUNK", "CURVATURE", "SIZE", "SLOPE", "SQUARE", "VALUE", "row_gaps", "row_terms"]
+__all__ = [
+    "CHUNK",
+    "CURVATURE",
+    "SIZE",
+    "SLOPE",
+    "SQUARE",
+    "VALUE",
+    "deviances",
+    "row_gaps",
+    "row_terms",
+]
 
 # Rows that are summed on their own.
 CHUNK = 8192
@@ -70,3 +80,13 @@ def row_gaps(
                 v = s * slope[i]
                 total += weights[i] * max(value + loss.conjugate(y[i], v) - v * eta[i], 0.0)
         sums[c] = total
+
+
+@kernel()
+def deviances(loss: Any, y: Any, eta: Any, out: Any) -> None:
+    """Unit deviances, twice the loss minus its minimum, of rows (m,) under L models, (m, L)."""
+    for i in range(eta.shape[0]):
+        least = loss.minimum(y[i])
+        for model in range(eta.shape[1]):
+            value, _, _ = loss.terms(y[i], eta[i, model])
+            out[i, model] = 2.0 * max(value - least, 0.0)
