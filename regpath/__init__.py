@@ -1,8 +1,9 @@
 """Regularization paths (lasso, ridge, elastic net) with a certificate for every point."""
 
-from regpath import datasets, families, losses, penalties
+from regpath import datasets, families, losses, penalties, scoring
 from regpath._parts import Settings, Status
 from regpath._warmup import warmup
+from regpath.cv_result import CVPath
 from regpath.path import (
     ConvergenceWarning,
     enet_path,
@@ -12,14 +13,18 @@ from regpath.path import (
     ridge_path,
 )
 from regpath.result import Path
+from regpath.selection import SelectionWarning, cv_path
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "CVPath",
     "ConvergenceWarning",
     "Path",
+    "SelectionWarning",
     "Settings",
     "Status",
+    "cv_path",
     "datasets",
     "enet_path",
     "families",
@@ -29,5 +34,6 @@ __all__ = [
     "penalties",
     "refit",
     "ridge_path",
+    "scoring",
     "warmup",
 ]

@@ -187,9 +187,14 @@ def to_frame(path: Path, what: str, backend: Any) -> Any:
     tables = {"path": path_columns, "coefs": coef_columns}
     if what not in tables:
         raise ValueError(f"Path.to_frame(what={what!r}): what must be 'path' or 'coefs'.")
+    return frame_of(tables[what](path), backend)
+
+
+def frame_of(columns: dict[str, Any], backend: Any) -> Any:
+    """A native data frame of named columns; by default of pandas, or else of polars."""
     narwhals = require("narwhals", "frames")
     if backend is None:
         backend = "pandas" if importlib.util.find_spec("pandas") else "polars"
     if isinstance(backend, str):
         require(backend, "cli")
-    return narwhals.from_dict(tables[what](path), backend=backend).to_native()
+    return narwhals.from_dict(columns, backend=backend).to_native()

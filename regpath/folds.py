@@ -194,7 +194,7 @@ def _check_parts(at: str, fold: Fold, weights: FloatArray) -> None:
 def _check_response(at: str, response: Response, weights: FloatArray) -> None:
     """Refuse training rows that the family cannot be fitted to."""
     family, y, used = response.family, response.y, weights > 0.0
-    if isinstance(family, Multinomial) or (isinstance(family, Binomial)):
+    if isinstance(family, Multinomial | Binomial):
         shares = y if y.ndim == 2 else np.stack([1.0 - y, y], axis=1)
         missing = np.flatnonzero(~(shares[used] > 0.0).any(axis=0))
         if missing.size:

@@ -211,10 +211,13 @@ class Path(Fields):
         99
         """
         index = range(self.lambdas.size)[index]
+        intercept = self.intercepts[..., index]
         return Point(
             index=index,
             lambda_=float(self.lambdas[index]),
-            intercept=self.intercepts[:, index] if self.n_outputs else float(self.intercepts[index]),
+            intercept=self.intercepts[:, index]
+            if self.n_outputs
+            else float(self.intercepts[index]),
             coef=frozen(self._by_output(self._column(index))[..., 0]),
             n_nonzero=int(self.n_nonzero[index]),
             dev_ratio=float(self.dev_ratio[index]),

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from regpath._held_out import interpolated, predictors
 from regpath.cv_result import CVPath
+from regpath.families import Gaussian
 from regpath.folds import Fold, check_folds, rows_of
 from regpath.loop import Fit, progress_bar, warn_of_misses
 from regpath.path import check
@@ -32,9 +33,10 @@ from regpath.validation import Options, Problem
 __all__ = ["SelectionWarning", "cv_path"]
 
 Array = NDArray[np.float64]
-FoldLambdas = Literal["shared", "own"]
+FoldLambdas = Literal["shared", "glmnet"]
 
-# With fewer rows a fold its score says little: the losses of single rows are taken, as by cv.glmnet.
+# With fewer rows a fold, its score says little: the losses of single rows are taken, as by
+# cv.glmnet.
 LEAST_ROWS = 3
 
 
@@ -79,9 +81,11 @@ def cv_path(
     grouped : bool, default True
         Whether means and standard errors are those of the scores of folds; otherwise of the losses
         of single rows, which is taken in any case with fewer than 3 rows a fold.
-    fold_lambdas : {"shared", "own"}, default "shared"
-        Whether every fold is solved at the lambdas of the whole path, or on a grid of its own that
-        is interpolated linearly at them, as by cv.glmnet.
+    fold_lambdas : {"shared", "glmnet"}, default "shared"
+        Whether every fold is solved at the lambdas of the whole path, or by the rule of cv.glmnet:
+        on a grid of its own (unless ``lambdas`` are given), with predictors interpolated linearly
+        at the lambdas of the whole path, and for the gaussian family with the quadratic part of the
+        penalty in units of the standard deviation of the response of the fold.
     **options
         All other options of `fit_path`. ``max_features``, ``stop_at_dev_ratio`` and ``callback``
         end the whole path, and with it those of the folds.
@@ -117,13 +121,15 @@ def cv_path(
     """
     call, started = "cv_path", time.monotonic()
     problem, settings = check(call, X, y, options)
-    _check_choice(call, "fold_lambdas", fold_lambdas, ("shared", "own"))
+    _check_choice(call, "fold_lambdas", fold_lambdas, ("shared", "glmnet"))
     n_jobs = _check_jobs(call, n_jobs)
     scorer = resolve(call, scoring, problem.response.family)
     folds = check_folds(call, cv, X, y, problem.response, problem.weights, random_state)
     if problem.n < LEAST_ROWS * len(folds):
         grouped = False
-    work = _CrossValidation(call, problem, settings, folds, scorer, y, fold_lambdas, n_jobs, started)
+    work = _CrossValidation(
+        call, problem, settings, folds, scorer, y, fold_lambdas, n_jobs, started
+    )
     total = settings.n_lambdas if settings.lambdas is None else settings.lambdas.size
     with progress_bar(progress, total * (1 + len(folds)), "folds") as advance:
         whole, judged = work.run(advance)
@@ -172,7 +178,7 @@ class _CrossValidation:
     def run(self, advance: Callable[[int], None]) -> tuple[Path, list[_Judged]]:
         """Solve the path of all rows and those of the folds, and judge these."""
         whole = Fit(self.call, self.problem, self.options, started=self.started)
-        lambdas = whole.grid()
+        lambdas = self._grid(whole, self.problem)
         o = self.options
         if any(stop is not None for stop in (o.max_features, o.stop_at_dev_ratio, o.callback)):
             whole.follow(lambdas, advance)  # it may end early, and the folds with it
@@ -200,16 +206,19 @@ class _CrossValidation:
                 raise KeyboardInterrupt
             advance(points)
 
-        training = training_problem(self.problem, fold.times)
-        fit = Fit(self.call, training, self._within, started=self.started, reader=reader)
-        own = self.fold_lambdas == "own"
-        fit.follow(fit.grid() if own else lambdas, watch)
-        path = fit.path()
-        held = self._held_out(path, fold.held_out, lambdas)
+        path, knots, wanted = self._solved(fold, lambdas, reader, watch)
+
+        def at(rows: NDArray[np.int64]) -> HeldOut:
+            eta = predictors(self.problem.design, rows, path, self.problem.offset)
+            return self._held_out(
+                rows, eta if knots is wanted else interpolated(eta, knots, wanted)
+            )
+
+        held = at(fold.held_out)
         rows = None
         if self.scorer.needs_training:
             used = np.flatnonzero(fold.times)
-            beside = self._held_out(path, used, lambdas)
+            beside = at(used)
             beside = replace(beside, weights=beside.weights * fold.times[used])
             scores = self.scorer.score(held, beside)
         else:
@@ -219,12 +228,35 @@ class _CrossValidation:
                 rows = held.weights @ losses, held.weights @ losses**2
         return _Judged(path, scores, self.scorer.weight(held), rows)
 
-    def _held_out(self, path: Path, rows: NDArray[np.int64], lambdas: Array) -> HeldOut:
-        """Some rows, and what a path predicts for them at the lambdas of the whole path."""
+    def _solved(
+        self, fold: Fold, lambdas: Array, reader: Reader, watch: Callable[[int], None]
+    ) -> tuple[Path, Array, Array]:
+        """The path of a fold, its lambdas, and those in the same units where it will be judged."""
+        training = training_problem(self.problem, fold.times)
+        options, stretch = self._within, 1.0
+        if self.fold_lambdas == "glmnet":
+            options, stretch = as_glmnet(self.problem, training, options)
+        fit = Fit(self.call, training, options, started=self.started, reader=reader)
+        if self.fold_lambdas == "shared":
+            fit.follow(lambdas, watch)
+            return fit.path(), lambdas, lambdas
+        knots = at = self._grid(fit, training)
+        if options.l1_ratio == 0.0 and options.lambdas is None:
+            at = np.concatenate([[np.inf], knots[1:]])  # glmnet begins ridge at the null model
+        fit.follow(at, watch)
+        path = fit.path()
+        return path, knots[: path.lambdas.size], lambdas * stretch
+
+    def _grid(self, fit: Fit, problem: Problem) -> Array:
+        """The lambdas of a path, where glmnet has them if that is wanted."""
+        o, grid = self.options, fit.grid()
+        if self.fold_lambdas == "glmnet" and o.lambdas is None and o.l1_ratio == 0.0:
+            grid = grid / _deviation(problem, o)
+        return grid
+
+    def _held_out(self, rows: NDArray[np.int64], eta: Array) -> HeldOut:
+        """Some rows, and what is predicted for them at the lambdas of the whole path."""
         problem, response = self.problem, self.problem.response
-        eta = predictors(problem.design, rows, path, problem.offset)
-        if self.fold_lambdas == "own":
-            eta = interpolated(eta, path.lambdas, lambdas)
         return HeldOut(
             family=response.family,
             y=response.y[rows],
@@ -260,6 +292,28 @@ def training_problem(problem: Problem, times: Array) -> Problem:
         given={**problem.given, "sample_weight": kept},
         notes=(),
     )
+
+
+def as_glmnet(whole: Problem, training: Problem, options: Options) -> tuple[Options, float]:
+    """Options of a fold by the rule of cv.glmnet, and its lambdas per lambda of the whole path.
+
+    glmnet's penalty is lambda (a |b|_1 + (1 - a) / (2 s) |b|^2) with s the standard deviation of
+    the response in the gaussian family, and 1 in the others. In each fold s is another.
+    """
+    r, s, own = options.l1_ratio, _deviation(whole, options), _deviation(training, options)
+    a = r / (r + s * (1.0 - r))
+    stretch = (a + (1.0 - a) / own) / (a + (1.0 - a) / s)
+    given = None if options.lambdas is None else options.lambdas * stretch
+    return replace(options, l1_ratio=a / (a + (1.0 - a) / own), lambdas=given), stretch
+
+
+def _deviation(problem: Problem, options: Options) -> float:
+    """Standard deviation of the response, about 0 without an intercept; 1 if not gaussian."""
+    if not isinstance(problem.response.family, Gaussian):
+        return 1.0
+    w, y = problem.weights, problem.response.y - problem.offset
+    centre = float(w @ y) if options.fit_intercept else 0.0
+    return math.sqrt(float(w @ (y - centre) ** 2)) or 1.0
 
 
 def _assembled(

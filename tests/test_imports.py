@@ -27,7 +27,7 @@ record
 strategy
 loop
 path
-_warmup folds _held_out scoring
+_warmup folds _held_out
 _stated_design _stated_penalty
 _stated_losses
 _stated_multi _stated_cox

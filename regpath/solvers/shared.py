@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,6 @@ from regpath.solvers.reader import Moments, Reader, dots_many, moments_many
 __all__ = ["SharedPasses"]
 
 Array = NDArray[np.float64]
-T = TypeVar("T")
 
 
 class SharedPasses:
@@ -56,13 +55,13 @@ class SharedPasses:
         """What one job asks for passes."""
         return _SharedReader(self)
 
-    def run(self, jobs: Sequence[Callable[[], T]]) -> list[T]:
+    def run(self, jobs: Sequence[Callable[[], Any]]) -> list[Any]:
         """Run jobs, which may ask their readers, and return their results in order.
 
         The first error of a job stops the others and is raised. If the caller is interrupted, every
         job is told at its next pass, and may still return what it has.
         """
-        results: dict[int, T] = {}
+        results: dict[int, Any] = {}
         errors: dict[int, BaseException] = {}
 
         def work(k: int) -> None:
