@@ -215,9 +215,7 @@ class Path(Fields):
         return Point(
             index=index,
             lambda_=float(self.lambdas[index]),
-            intercept=self.intercepts[:, index]
-            if self.n_outputs
-            else float(self.intercepts[index]),
+            intercept=float(intercept) if self.n_outputs is None else intercept,
             coef=frozen(self._by_output(self._column(index))[..., 0]),
             n_nonzero=int(self.n_nonzero[index]),
             dev_ratio=float(self.dev_ratio[index]),
