@@ -31,8 +31,9 @@ _stated_losses
 _stated_multi _stated_cox
 _stated_problem _stated_family
 _stated_newton
-_certify_families
-selection diagnostics plot survival
+_certify_families _hat
+_freedom
+selection diagnostics plot survival criteria
 datasets sklearn glmnet regpath
 benchmark
 _commands
