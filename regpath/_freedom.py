@@ -17,13 +17,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath._hat import column_gram, free_basis, row_gram
+from regpath._hat import column_gram, free_basis, matrix_of, row_gram
 from regpath._inputs import check_design
 from regpath._responses import check_response
 from regpath._stated_design import EPS, Dense, Sparse, design_of, normalised
 from regpath._stated_family import StatedLoss, read_family
 from regpath._stated_losses import RowLoss
-from regpath.designs import Csc
 
 if TYPE_CHECKING:
     from regpath.result import Path
@@ -121,7 +120,7 @@ class _Stated:
 def _state(path: Path, X: Any, y: Any, n_rows: int) -> _Stated:
     given, settings = path.settings, path.settings
     canonical, _, _ = check_design(CALL, X)
-    X = _matrix(canonical)
+    X = matrix_of(canonical)
     if X.shape != (n_rows, path.n_features):
         raise ValueError(
             f"{CALL}(X=...): X has shape {X.shape}; the path was fitted on "
@@ -148,16 +147,6 @@ def _state(path: Path, X: Any, y: Any, n_rows: int) -> _Stated:
     return _Stated(
         family.design, family.weights, family.kept, family.loss, family.offset, family.exponent
     )
-
-
-def _matrix(design: Any) -> Any:
-    """X as NumPy and SciPy know it, without a copy."""
-    if not isinstance(design, Csc):
-        return design.columns.T
-    from scipy.sparse import csc_array
-
-    shape = (design.n_rows, design.indptr.size - 1)
-    return csc_array((design.data, design.indices, design.indptr), shape=shape)
 
 
 def _linear_predictor(path: Path, stated: _Stated, k: int) -> Array:

@@ -8,19 +8,28 @@ least squares with the penalty lambda b'D b / 2 is Q Q' + M (M'M + lambda D)^-1 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
+from regpath import designs
 from regpath._stated_design import BLOCK_ENTRIES, EPS, Dense, Sparse
 
-__all__ = ["column_gram", "free_basis", "row_blocks", "row_gram"]
+__all__ = ["column_gram", "free_basis", "matrix_of", "row_blocks", "row_gram"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
 Design: TypeAlias = Dense | Sparse
+
+
+def matrix_of(design: designs.Dense | designs.Csc) -> Any:
+    """X as NumPy and SciPy know it, without a copy."""
+    if isinstance(design, designs.Dense):
+        return design.columns.T
+    shape = (design.n_rows, design.indptr.size - 1)
+    return csc_array((design.data, design.indices, design.indptr), shape=shape)
 
 
 def free_basis(design: Design, free: Index, root: Array, *, intercept: bool) -> Array:

@@ -33,7 +33,7 @@ _stated_problem _stated_family
 _stated_newton
 _certify_families _hat
 _freedom
-selection diagnostics plot survival criteria
+selection diagnostics plot survival criteria loo
 datasets sklearn glmnet regpath
 benchmark
 _commands
