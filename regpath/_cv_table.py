@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from regpath._table import frame_of
+from regpath._table import native_frame
 
 if TYPE_CHECKING:
     from regpath.cv_result import CVPath
@@ -38,4 +38,4 @@ def to_frame(cv: CVPath, backend: Any) -> Any:
         "std_error": cv.std_errors,
     }
     columns |= {f"fold_{k}": scores for k, scores in enumerate(cv.fold_scores)}
-    return frame_of(columns, backend)
+    return native_frame(columns, backend)

@@ -16,6 +16,7 @@ __all__ = [
     "INTERCEPT",
     "coef_columns",
     "header",
+    "native_frame",
     "path_columns",
     "summary",
     "table_rows",
@@ -187,11 +188,11 @@ def to_frame(path: Path, what: str, backend: Any) -> Any:
     tables = {"path": path_columns, "coefs": coef_columns}
     if what not in tables:
         raise ValueError(f"Path.to_frame(what={what!r}): what must be 'path' or 'coefs'.")
-    return frame_of(tables[what](path), backend)
+    return native_frame(tables[what](path), backend)
 
 
-def frame_of(columns: dict[str, Any], backend: Any) -> Any:
-    """A native data frame of named columns; by default of pandas, or else of polars."""
+def native_frame(columns: dict[str, Any], backend: Any) -> Any:
+    """Named columns as a data frame of the backend; None: pandas if installed, else polars."""
     narwhals = require("narwhals", "frames")
     if backend is None:
         backend = "pandas" if importlib.util.find_spec("pandas") else "polars"

@@ -186,6 +186,7 @@ class Record:
             "why": list(why),
             "storage": "dense" if isinstance(g.design, Dense) else "sparse",
             "notes": list(problem.notes),
+            "n_rows": problem.n,
             "passes": g.passes,
             "largest_working_set": max((p.working_set for p in self._points), default=0),
             "constant_columns": [names[j] for j in constant] if names else constant,

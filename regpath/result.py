@@ -18,6 +18,7 @@ from regpath._predict import PredictionType
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from regpath.criteria import Criteria
     from regpath.diagnostics import Certificate
     from regpath.families import Family
     from regpath.survival import Baseline
@@ -311,6 +312,47 @@ class Path(Fields):
 
         _ = self.family_instance  # raises if its loss is missing
         return certify(self, X, y)
+
+    def criteria(self, X: Any = None, y: Any = None, **options: Any) -> Criteria:
+        """AIC, AICc, BIC, EBIC, Cp and GCV of every point; see `regpath.criteria.criteria`.
+
+        X and y, the data of the fit, are needed for ridge, elastic nets and grouped penalties.
+        """
+        from regpath.criteria import criteria
+
+        return criteria(self, X, y, **options)
+
+    def select(self, rule: str = "bic", X: Any = None, y: Any = None, **options: Any) -> Point:
+        """Pick the point with the smallest information criterion.
+
+        Parameters
+        ----------
+        rule : {"aic", "aicc", "bic", "ebic", "cp", "gcv"}, default "bic"
+        X, y, **options
+            As in `criteria`.
+
+        Returns
+        -------
+        Point
+            Of equal ones that with the largest lambda.
+
+        Raises
+        ------
+        ValueError
+            If the rule is unknown, no point has a value, or the data are needed and missing.
+
+        Examples
+        --------
+        >>> import regpath
+        >>> X, y, names, _ = regpath.datasets.load_prostate()
+        >>> point = regpath.lasso_path(X, y).select("bic")
+        >>> [names[j] for j in point.coef.nonzero()[0]]
+        ['lcavol', 'lweight', 'svi']
+        """
+        from regpath.criteria import check_rule
+
+        check_rule(rule, "Path.select")
+        return self.at_index(self.criteria(X, y, **options).best(rule))
 
     def plot(
         self,

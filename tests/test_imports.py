@@ -33,9 +33,9 @@ _stated_losses
 _stated_multi _stated_cox
 _stated_problem _stated_family
 _stated_newton
-_certify_families _scores
-scoring
-selection diagnostics plot survival
+_certify_families _scores _hat
+scoring _freedom loo
+selection diagnostics plot survival criteria
 datasets sklearn glmnet regpath
 benchmark
 _commands
