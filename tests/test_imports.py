@@ -17,7 +17,6 @@ _numba _extras _linear _parts
 _fields
 _predict
 result kernels
-cv_result
 _storage _table _tables
 designs losses penalties
 screening families grid _inputs _responses
@@ -35,6 +34,8 @@ _stated_problem _stated_family
 _stated_newton
 _certify_families _scores _hat
 scoring _freedom loo
+cv_result
+_cv_table _cv_storage
 selection diagnostics plot survival criteria
 datasets sklearn glmnet regpath
 benchmark
