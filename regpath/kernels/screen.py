@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from regpath._numba import kernel
 
 __all__ = ["features_beyond"]
+
+# Features that are looked at together.
+BLOCK = 64
 
 
 @kernel()
@@ -37,21 +42,29 @@ def features_beyond(
     int
         How many were found.
     """
-    count = 0
+    count, alike = 0, rounding.size == 1
     slack = error + magnitude * rounding[0]
-    for j in range(gradient.size):
-        if rounding.size > 1:
-            slack = error + magnitude * rounding[j]
-        g = gradient[j]
-        # A limit at 0 allows any gradient that points out of it: the penalty knows.
-        if (
-            abs(g) + slack > penalty.threshold(j)
-            and not inside[j]
-            and (
-                penalty.violation(j, g + slack, 0.0) > 0.0
-                or penalty.violation(j, g - slack, 0.0) > 0.0
-            )
-        ):
-            found[count] = j
-            count += 1
+    for first in range(0, gradient.size, BLOCK):
+        last = min(first + BLOCK, gradient.size)
+        # Nearly all blocks hold nothing: a loop that only counts is vectorised.
+        near = 0
+        for j in range(np.uint64(first), np.uint64(last)):  # unsigned: none counts from the end
+            near += abs(gradient[j]) + slack > penalty.threshold(j)
+        if alike and near == 0:
+            continue
+        for j in range(first, last):
+            if not alike:
+                slack = error + magnitude * rounding[j]
+            g = gradient[j]
+            # A limit at 0 allows any gradient that points out of it: the penalty knows.
+            if (
+                abs(g) + slack > penalty.threshold(j)
+                and not inside[j]
+                and (
+                    penalty.violation(j, g + slack, 0.0) > 0.0
+                    or penalty.violation(j, g - slack, 0.0) > 0.0
+                )
+            ):
+                found[count] = j
+                count += 1
     return count
