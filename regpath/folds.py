@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from scipy.sparse import issparse
 from regpath._responses import Response
 from regpath.families import Binomial, Cox, Multinomial, Poisson, Tweedie
 
-__all__ = ["Fold", "check_folds", "rows_of"]
+__all__ = ["Fold", "check_folds", "is_partition", "rows_of"]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -207,6 +207,16 @@ def _check_response(at: str, response: Response, weights: FloatArray) -> None:
         raise ValueError(f"{at} has only zeros as responses in its training part.")
     if isinstance(family, Cox) and not y[used, 2].any():
         raise ValueError(f"{at} has no event in its training part.")
+
+
+def is_partition(folds: Sequence[Fold], n: int) -> bool:
+    """Whether every row is held out once, and counts once in all other folds."""
+    if sum(fold.held_out.size for fold in folds) != n:
+        return False
+    times = [np.ones(n) for _ in folds]
+    for own, fold in zip(times, folds, strict=True):
+        own[fold.held_out] = 0.0
+    return all(np.array_equal(a, fold.times) for a, fold in zip(times, folds, strict=True))
 
 
 def rows_of(values: Any, rows: IntArray) -> Any:

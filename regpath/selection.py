@@ -19,12 +19,14 @@ from numpy.typing import NDArray
 
 from regpath._held_out import interpolated, predictors
 from regpath.cv_result import CVPath
+from regpath.designs import Dense
 from regpath.families import Gaussian
-from regpath.folds import Fold, check_folds, rows_of
+from regpath.folds import Fold, check_folds, is_partition, rows_of
 from regpath.loop import Fit, progress_bar, warn_of_misses
 from regpath.path import check
 from regpath.result import Path
 from regpath.scoring import HeldOut, Scorer, resolve
+from regpath.solvers.fold_products import FoldProducts, ProductsReader
 from regpath.solvers.reader import Reader
 from regpath.solvers.shared import SharedPasses
 from regpath.strategy import usable_cores
@@ -127,9 +129,8 @@ def cv_path(
     folds = check_folds(call, cv, X, y, problem.response, problem.weights, random_state)
     if problem.n < LEAST_ROWS * len(folds):
         grouped = False
-    work = _CrossValidation(
-        call, problem, settings, folds, scorer, y, fold_lambdas, n_jobs, started
-    )
+    common = call, problem, settings, folds, scorer, y
+    work = _CrossValidation(*common, grouped, fold_lambdas, n_jobs, started)
     total = settings.n_lambdas if settings.lambdas is None else settings.lambdas.size
     with progress_bar(progress, total * (1 + len(folds)), "folds") as advance:
         whole, judged = work.run(advance)
@@ -159,6 +160,7 @@ class _CrossValidation:
     folds: Sequence[Fold]
     scorer: Scorer
     y: Any
+    grouped: bool
     fold_lambdas: FoldLambdas
     n_jobs: int
     started: float
@@ -166,6 +168,7 @@ class _CrossValidation:
     def __post_init__(self) -> None:
         n_threads = self.options.n_threads or usable_cores()
         self._shared = SharedPasses(self.problem.design, n_threads, self.n_jobs)
+        self._products: FoldProducts | None = None
         # Between passes the folds share the cores.
         self._within = replace(
             self.options,
@@ -177,28 +180,52 @@ class _CrossValidation:
 
     def run(self, advance: Callable[[int], None]) -> tuple[Path, list[_Judged]]:
         """Solve the path of all rows and those of the folds, and judge these."""
-        whole = Fit(self.call, self.problem, self.options, started=self.started)
+        with _one_blas_thread():
+            return self._run(advance)
+
+    def _run(self, advance: Callable[[int], None]) -> tuple[Path, list[_Judged]]:
+        self._products = self._fold_products()
+        reader = self._reader(None) if self._products else None
+        whole = Fit(self.call, self.problem, self.options, started=self.started, reader=reader)
         lambdas = self._grid(whole, self.problem)
         o = self.options
         if any(stop is not None for stop in (o.max_features, o.stop_at_dev_ratio, o.callback)):
             whole.follow(lambdas, advance)  # it may end early, and the folds with it
             lambdas = lambdas[: whole.size]
-        else:
+        elif self._products is None:
             whole.geometry.reader = self._shared.reader()
 
         def solve_whole() -> None:
             whole.follow(lambdas[whole.size :], advance)
 
-        def judge(fold: Fold) -> Callable[[], _Judged]:
-            return lambda: self._judge(fold, lambdas, self._shared.reader(), advance)
+        def judge(k: int) -> Callable[[], _Judged]:
+            return lambda: self._judge(k, lambdas, advance)
 
-        with _one_blas_thread():
-            _, *judged = self._shared.run([solve_whole, *map(judge, self.folds)])
+        folds = range(len(self.folds))
+        _, *judged = self._shared.run([solve_whole, *map(judge, folds)])
         return whole.path(), judged
 
-    def _judge(
-        self, fold: Fold, lambdas: Array, reader: Reader, advance: Callable[[int], None]
-    ) -> _Judged:
+    def _fold_products(self) -> FoldProducts | None:
+        """Products over the rows of the folds, where least squares needs nothing else of X."""
+        problem, design = self.problem, self.problem.design
+        rows = [fold.held_out for fold in self.folds]
+        if not (
+            isinstance(problem.response.family, Gaussian)
+            and isinstance(design, Dense)
+            and FoldProducts.pay(design, len(rows))
+            and is_partition(self.folds, problem.n)
+        ):
+            return None
+        n_threads = self.options.n_threads or usable_cores()
+        y = problem.response.y - problem.offset
+        return FoldProducts(design, y, problem.weights, rows, n_threads)
+
+    def _reader(self, fold: int | None) -> Reader:
+        if self._products is None:
+            return self._shared.reader()
+        return ProductsReader(self._products, fold, self._shared.own)
+
+    def _judge(self, k: int, lambdas: Array, advance: Callable[[int], None]) -> _Judged:
         """Solve the path of a fold, and judge it."""
 
         def watch(points: int) -> None:
@@ -206,7 +233,14 @@ class _CrossValidation:
                 raise KeyboardInterrupt
             advance(points)
 
-        path, knots, wanted = self._solved(fold, lambdas, reader, watch)
+        fold = self.folds[k]
+        path, knots, wanted = self._solved(fold, lambdas, self._reader(k), watch)
+        if self._products is not None and self._is_squared_error():
+            scores = self._mean_squares(k, path, knots, wanted)
+            if not np.isnan(scores).any():
+                return _Judged(
+                    path, scores, self._products.weight(k) * self.problem.weight_sum, None
+                )
 
         def at(rows: NDArray[np.int64]) -> HeldOut:
             eta = predictors(self.problem.design, rows, path, self.problem.offset)
@@ -246,6 +280,19 @@ class _CrossValidation:
         fit.follow(at, watch)
         path = fit.path()
         return path, knots[: path.lambdas.size], lambdas * stretch
+
+    def _is_squared_error(self) -> bool:
+        """Whether sums over the rows of a fold are all that its score needs."""
+        scorer = self.scorer
+        return self.grouped and scorer.function is None and scorer.name in ("mse", "deviance")
+
+    def _mean_squares(self, k: int, path: Path, knots: Array, wanted: Array) -> Array:
+        """Mean squared errors of a gaussian path on a fold; nan if they have lost digits."""
+        assert self._products is not None
+        coefs, intercepts = path.coefs, path.intercepts
+        if knots is not wanted:
+            coefs, intercepts = (interpolated(a, knots, wanted) for a in (coefs, intercepts))
+        return self._products.squared_errors(k, coefs, intercepts) / self._products.weight(k)
 
     def _grid(self, fit: Fit, problem: Problem) -> Array:
         """The lambdas of a path, where glmnet has them if that is wanted."""

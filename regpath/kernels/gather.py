@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from regpath._numba import FUSED, REORDERED, kernel
 from regpath.kernels.primitives import dot, dot4
 
-__all__ = ["gather_dense", "gather_sparse", "row_products"]
+__all__ = ["gather_dense", "gather_rows", "gather_sparse", "row_products"]
 
 
 @kernel(REORDERED)
@@ -19,6 +21,15 @@ def gather_dense(columns: Any, features: Any, root: Any, centre: Any, scale: Any
         row = out[k]
         for i in range(row.size):
             row[i] = (root[i] * (x[i] - c)) * s
+
+
+@kernel(REORDERED)
+def gather_rows(columns: Any, rows: Any, root: Any, centre: Any, out: Any) -> None:
+    """Copy some rows of all columns: root_i (x_ij - centre_j), one column after the other."""
+    for j in range(columns.shape[0]):
+        x, c, z = columns[j], centre[j], out[j]
+        for i in range(rows.size):
+            z[i] = root[i] * (x[np.uint64(rows[i])] - c)
 
 
 @kernel()

@@ -20,7 +20,7 @@ from regpath.kernels import quadratic
 from regpath.kernels.gap import dual_gap, penalty_value, worst_violation
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.gram import GramCore, Outcome, largest_gram
+from regpath.solvers.gram import AT_ONCE, GramCore, Outcome, largest_gram
 from regpath.solvers.outside import Outside
 from regpath.solvers.points import NULL, SolvedPoints, Units
 from regpath.solvers.products import gram_of_columns
@@ -34,8 +34,8 @@ Index = NDArray[np.int64]
 
 # Share of the tolerance that the working set may use up; the rest is for the features outside.
 INNER_SHARE = 0.3
-# So many features are put into a Gram matrix at once; and so many if there are far more rows.
-AT_ONCE, SOON_WORTH_A_GRAM = 200, 1000
+# So many features are put into a Gram matrix at once if there are far more rows.
+SOON_WORTH_A_GRAM = 1000
 # Operations of one epoch of descent an entry, weighed against those on a Gram matrix.
 SPARSE_SWEEP_COST = 7.5
 # Working-set size from which descent on sparse columns is tried.

@@ -180,7 +180,8 @@ def measure(
     root = np.sqrt(weights)
     response, response_mean, response_scale = _working_response(y, weights, root, fit_intercept)
     reader = reader or OwnReader(design, n_threads)
-    mean, variance, product = reader.moments(weights, root * response)
+    v = root * response
+    mean, variance, product = reader.moments(weights, v, response_mean, response_scale)
     deviation = np.sqrt(variance)
     bad = ~(np.isfinite(mean) & np.isfinite(deviation) & np.isfinite(product))
     if bad.any():

@@ -12,12 +12,14 @@ from regpath.designs import Csc, Dense, n_bytes
 from regpath.kernels import factor, quadratic
 from regpath.penalties import ElasticNet
 
-__all__ = ["GramCore", "Outcome", "largest_gram"]
+__all__ = ["AT_ONCE", "GramCore", "Outcome", "largest_gram"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
+# So many features are put into a Gram matrix at once.
+AT_ONCE = 200
 # Order up to which a factor is built by appending: LAPACK is faster, but not where its threads have
 # to wait for each other.
 SMALL = 200

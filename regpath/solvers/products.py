@@ -24,33 +24,12 @@ Index = NDArray[np.int64]
 
 # Bytes of one block: large enough for BLAS, small enough to stay in the cache of a core.
 BLOCK_BYTES = 4_000_000
-# Means up to this many deviations can be subtracted after the product: 12 digits remain.
-CENTRE_AFTERWARDS = 50.0
 
 
 def gram_of_columns(geometry: Geometry, features: Index) -> Array:
-    """X~'X~ of some columns of a dense X: one symmetric product (dsyrk), or one a block of rows."""
+    """X~'X~ of some columns of a dense X."""
     g = geometry
-    columns: Any = g.design
-    everything = features.size == g.p and bool(np.all(np.diff(features) == 1))
-    X = columns.columns if everything else columns.columns[features]
-    mean, scale = g.mean[features], g.scale[features]
-    uniform = np.ptp(g.root) == 0.0
-    small = np.all(np.abs(mean) <= CENTRE_AFTERWARDS * scale)
-    if uniform and small and X.dtype == np.float64:
-        gram: Array = X @ X.T
-        gram *= g.root[0] ** 2
-        gram -= np.outer(mean, mean)
-    else:
-        gram = np.zeros((features.size, features.size))
-        rows = max(64, BLOCK_BYTES // (8 * max(features.size, 1)))
-        for start in range(0, g.n, rows):
-            part = slice(start, start + rows)
-            block = (X[:, part] - mean[:, None]) * g.root[part]
-            gram += block @ block.T
-    gram /= scale[:, None]
-    gram /= scale
-    return gram
+    return g.reader.gram(g.root, g.mean, g.scale, features)
 
 
 def _column_blocks(geometry: Geometry, features: Index) -> Any:

@@ -16,7 +16,15 @@ from regpath.kernels.passes import (
 )
 from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
 
-__all__ = ["OwnReader", "Reader", "dots_many", "moments_many", "moments_of", "over_columns"]
+__all__ = [
+    "OwnReader",
+    "Reader",
+    "dots_many",
+    "gram_of",
+    "moments_many",
+    "moments_of",
+    "over_columns",
+]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -25,6 +33,10 @@ Moments: TypeAlias = tuple[Array, Array, Array]
 # Share of the squared distance to the point that squares were taken about, below which a variance
 # has lost digits.
 LOST = 1e-4
+# Bytes of one block: large enough for BLAS, small enough to stay in the cache of a core.
+BLOCK_BYTES = 4_000_000
+# Means up to this many deviations can be subtracted after the product: 12 digits remain.
+CENTRE_AFTERWARDS = 50.0
 
 
 class Reader(Protocol):
@@ -33,8 +45,14 @@ class Reader(Protocol):
     def dots(self, V: Array) -> Array:
         """X'v for every row v of V (m, n): an array (m, p)."""
 
-    def moments(self, weights: Array, v: Array) -> Moments:
-        """Weighted means and variances of the columns, and X'v."""
+    def moments(self, weights: Array, v: Array, centre: float, scale: float) -> Moments:
+        """Weighted means and variances of the columns, and X'v.
+
+        v is weights (y - centre) / scale, for a y that a reader may know in advance.
+        """
+
+    def gram(self, root: Array, mean: Array, scale: Array, features: Index) -> Array:
+        """Products of the columns root_i (x_ij - mean_j) / scale_j of a dense X with each other."""
 
 
 class OwnReader:
@@ -58,10 +76,15 @@ class OwnReader:
         over_columns(self._design, self._n_threads, column_dots, V[0], self._everything, out)
         return out[None]
 
-    def moments(self, weights: Array, v: Array) -> Moments:
+    def moments(self, weights: Array, v: Array, centre: float, scale: float) -> Moments:
         """Weighted means and variances of the columns, and X'v."""
         w = np.stack([weights, np.sqrt(weights)])
         return moments_of(self._design, self._n_threads, w, v, self._everything)
+
+    def gram(self, root: Array, mean: Array, scale: Array, features: Index) -> Array:
+        """Products of the columns root_i (x_ij - mean_j) / scale_j of a dense X with each other."""
+        assert isinstance(self._design, Dense)
+        return gram_of(self._design, root, mean, scale, features)
 
 
 def moments_of(design: Dense | Csc, n_threads: int, w: Array, v: Array, features: Index) -> Moments:
@@ -72,6 +95,30 @@ def moments_of(design: Dense | Csc, n_threads: int, w: Array, v: Array, features
     mean, variance, product = np.empty((3, features.size))
     over_columns(design, n_threads, column_moments, w, v, features, mean, variance, product)
     return mean, variance, product
+
+
+def gram_of(design: Dense, root: Array, mean: Array, scale: Array, features: Index) -> Array:
+    """One symmetric product (dsyrk) of some columns, or one a block of rows."""
+    columns, n = design.columns, root.size
+    everything = features.size == len(columns) and bool(np.all(np.diff(features) == 1))
+    X = columns if everything else columns[features]
+    mean, scale = mean[features], scale[features]
+    uniform = np.ptp(root) == 0.0
+    small = np.all(np.abs(mean) <= CENTRE_AFTERWARDS * scale)
+    if uniform and small and X.dtype == np.float64:
+        gram: Array = X @ X.T
+        gram *= root[0] ** 2
+        gram -= np.outer(mean, mean)
+    else:
+        gram = np.zeros((features.size, features.size))
+        rows = max(64, BLOCK_BYTES // (8 * max(features.size, 1)))
+        for start in range(0, n, rows):
+            part = slice(start, start + rows)
+            block = (X[:, part] - mean[:, None]) * root[part]
+            gram += block @ block.T
+    gram /= scale[:, None]
+    gram /= scale
+    return gram
 
 
 def dots_many(design: Dense | Csc, n_threads: int, V: Array) -> Array:

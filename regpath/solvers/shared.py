@@ -17,11 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.designs import Csc, Dense
-from regpath.solvers.reader import Moments, Reader, dots_many, moments_many
+from regpath.solvers.reader import Moments, OwnReader, Reader, dots_many, moments_many
 
 __all__ = ["SharedPasses"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 
 class SharedPasses:
@@ -38,6 +39,8 @@ class SharedPasses:
 
     def __init__(self, design: Dense | Csc, n_threads: int, n_jobs: int) -> None:
         self._design, self._n_threads = design, n_threads
+        self.own = OwnReader(design, n_threads)
+        """Reads for one job what is not shared."""
         self._slots = threading.Semaphore(n_jobs)
         self._changed = threading.Condition()
         self._waiting: list[_Dots | _Moments] = []
@@ -190,8 +193,12 @@ class _SharedReader:
         self._shared.ask(request)
         return request.answer
 
-    def moments(self, weights: Array, v: Array) -> Moments:
+    def moments(self, weights: Array, v: Array, centre: float, scale: float) -> Moments:
         """Weighted means and variances of the columns, and X'v."""
         request = _Moments(weights, v)
         self._shared.ask(request)
         return request.answer
+
+    def gram(self, root: Array, mean: Array, scale: Array, features: Index) -> Array:
+        """Products of the columns root_i (x_ij - mean_j) / scale_j of a dense X with each other."""
+        return self._shared.own.gram(root, mean, scale, features)
