@@ -157,7 +157,8 @@ class CoxLoss:
         with np.errstate(divide="ignore", invalid="ignore"):
             value = float(self._mass @ (np.log(sums) + top[self._group_stratum[self._group]]))
             rate = self._mass / sums
-        hazard = self._risk_sets.over_times(np.bincount(self._group, rate, self._time.size))
+        rates: Array = np.bincount(self._group, rate, self._time.size).astype(np.float64)
+        hazard = self._risk_sets.over_times(rates)
         if self._tied:
             taken = np.bincount(self._group, rate * self._share, self._time.size)
             hazard -= np.where(self._own_group >= 0, taken[self._own_group], 0.0)
