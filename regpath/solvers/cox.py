@@ -47,6 +47,8 @@ Index = NDArray[np.int64]
 MOST_PAIRS = 1e6
 # Sums of risks, relative to the largest, that are known to all digits.
 SMALLEST_RISK = 1e-280
+# Bound of what an event of a row with hardly any risk makes infinite.
+LARGEST_SQUARE = 1e30
 
 
 class _Moments(NamedTuple):
@@ -167,8 +169,28 @@ class CoxLoss:
         slope = np.where(used, curvature - self._event, 0.0)
         residual = (-self._root * slope)[None]
         value = value - self.floor if np.isfinite(value) else np.inf
-        square = float((self._weights * slope**2 / np.maximum(curvature, 1e-100)).sum())
-        return Terms(value, slope[None], residual, curvature[None], square, _Moments(risk, sums))
+        return Terms(
+            value,
+            slope[None],
+            residual,
+            curvature[None],
+            self._square(risk, sums),
+            _Moments(risk, sums),
+        )
+
+    def _square(self, risk: Array, sums: Array) -> float:
+        """Bound of u'H^-1 u, u the slopes: that of a sum is at most the sum over the terms.
+
+        For a softmax it is (e - p)'diag(1 / p) (e - p) = sum e^2 / p - 1.
+        """
+        events = self._own_group >= 0
+        own, shares = self._own_group[events], self._weights[events]
+        size, parts = self._time.size, self._mass * sums / (1.0 - self._share)
+        with np.errstate(divide="ignore"):
+            inverse = np.bincount(own, shares**2 / risk[events], size)
+        inverse /= np.bincount(own, shares, size) ** 2
+        total = float(np.bincount(self._group, parts, size) @ inverse) - float(self._mass.sum())
+        return min(max(total, 0.0), LARGEST_SQUARE)
 
     def _over_terms(self, values: Array) -> Array:
         """Sums of values (..., n) over the risk set of every term."""

@@ -193,7 +193,9 @@ class RowModel:
         lengths, local = self._lengths, stretched(penalty, self._lengths)
         if self._core is None:
             return self._sweep(local, b * lengths, terms, target, budget)
-        rr = float(terms.residual[0] @ (terms.residual[0] / self._curvature))
+        rr = terms.square
+        if self._coupling is None:
+            rr = float(terms.residual[0] @ (terms.residual[0] / self._curvature))
         self._core.pose(b * lengths, gradient / lengths, rr)
         outcome = self._core.solve(local, target, budget)
         return self._core.coefs / lengths, outcome
