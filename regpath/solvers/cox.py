@@ -45,8 +45,8 @@ Index = NDArray[np.int64]
 
 # Pairs of a term with an event at its time that a gap may sum over.
 MOST_PAIRS = 1e6
-# Sums of risks, relative to the largest, that are known to all digits.
-SMALLEST_RISK = 1e-280
+# Sums of risks that are known to all digits, and the logarithm of the largest hazard that may be.
+SMALLEST_RISK, SPREAD = 1e-280, 600.0
 # Bound of what an event of a row with hardly any risk makes infinite.
 LARGEST_SQUARE = 1e30
 
@@ -145,19 +145,23 @@ class CoxLoss:
         return rows
 
     def _terms(self, eta: Array) -> Terms:
-        # Hazards are only compared within a stratum: the largest is 1.
+        # Hazards are only compared within a stratum: the largest is 1, or more if they differ much.
         used = self._weights > 0.0
-        top = np.full(self._n_strata, -np.inf)
+        top, bottom = np.full((2, self._n_strata), -np.inf)
         np.maximum.at(top, self._strata[used], eta[used])
-        shift = np.where(np.isfinite(top), top, 0.0)[self._strata]
-        relative = np.where(used, np.exp(np.minimum(eta - shift, 0.0)), 0.0)
+        np.maximum.at(bottom, self._strata[used], -eta[used])
+        with np.errstate(invalid="ignore"):
+            level = top - np.clip(top + bottom - SPREAD, 0.0, SPREAD)
+        level = np.where(np.isfinite(top), level, 0.0)
+        difference = np.minimum(eta - level[self._strata], SPREAD)
+        relative = np.where(used, np.exp(difference), 0.0)
         risk = self._weights * relative
         sums = self._over_terms(risk)
         if not sums.min() > SMALLEST_RISK:  # beyond the range of numbers: no point of a path
             infinite = np.full((1, eta.size), np.nan)
             return Terms(np.inf, infinite, infinite, infinite, np.inf)
         with np.errstate(divide="ignore", invalid="ignore"):
-            value = float(self._mass @ (np.log(sums) + top[self._group_stratum[self._group]]))
+            value = float(self._mass @ (np.log(sums) + level[self._group_stratum[self._group]]))
             rate = self._mass / sums
         rates: Array = np.bincount(self._group, rate, self._time.size).astype(np.float64)
         hazard = self._risk_sets.over_times(rates)
