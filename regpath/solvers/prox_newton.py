@@ -323,7 +323,9 @@ class ProxNewtonSolver:
             part += charged
             unshrunk = float(penalty_gap(local, g, b, b.size, local, g[:0], 1.0))
             part = min(part, unshrunk)
-        return part
+        if part <= self._terms.value:
+            return part
+        return min(part, self._terms.value + float(penalty_gap(local, g, b, b.size, local, g[:0], 0.0)))
 
     def _certify(self) -> tuple[float, Index]:
         """Duality gap over all features, and those outside that violate optimality."""
