@@ -191,8 +191,8 @@ class CoxLoss:
         own, shares = self._own_group[events], self._weights[events]
         size, parts = self._time.size, self._mass * sums / (1.0 - self._share)
         with np.errstate(divide="ignore"):
-            inverse = np.bincount(own, shares**2 / risk[events], size)
-        inverse /= np.bincount(own, shares, size) ** 2
+            each = np.bincount(own, shares**2 / risk[events], size)
+        inverse: Array = each / np.bincount(own, shares, size) ** 2
         total = float(np.bincount(self._group, parts, size) @ inverse) - float(self._mass.sum())
         return min(max(total, 0.0), LARGEST_SQUARE)
 

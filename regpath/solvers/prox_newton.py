@@ -323,9 +323,10 @@ class ProxNewtonSolver:
             part += charged
             unshrunk = float(penalty_gap(local, g, b, b.size, local, g[:0], 1.0))
             part = min(part, unshrunk)
-        if part <= self._terms.value:
-            return part
-        return min(part, self._terms.value + float(penalty_gap(local, g, b, b.size, local, g[:0], 0.0)))
+        if part > self._terms.value:  # as at the edge of a perfect fit, without a penalty
+            nothing = float(penalty_gap(local, g, b, b.size, local, g[:0], 0.0))
+            part = min(part, self._terms.value + nothing)
+        return part
 
     def _certify(self) -> tuple[float, Index]:
         """Duality gap over all features, and those outside that violate optimality."""
