@@ -364,7 +364,7 @@ def test_a_model_is_the_loss_to_second_order(kind, storage, fit_intercept, share
 
     model.renew(np.arange(size - 1), terms, 1e-10)
     model.extend(np.array([size - 1]))
-    new, _ = model.minimise(penalty, b.ravel(), gradient, terms, 1e-22, 1000)
+    new = model.minimise(penalty, b.ravel(), gradient, terms, 1e-22, 1000)
 
     change = new - b.ravel()
     H, moves = profiled_hessian(kind, loss, terms, weights, A, centred)

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,8 @@ class ProxNewtonSolver:
     geometry : Geometry
         With any response.
     loss : SmoothLoss
-    model : Model
+    model_for : callable
+        The model for a working set of some number of features.
     factor, lower, upper : ndarray of shape (p,)
         Penalty factors, and limits of the working coefficients. Excluded features have factor inf.
     l1_ratio, tol : float
@@ -82,7 +83,7 @@ class ProxNewtonSolver:
         self,
         geometry: Geometry,
         loss: SmoothLoss,
-        model: Model,
+        model_for: Callable[[int], Model],
         factor: Array,
         lower: Array,
         upper: Array,
@@ -95,7 +96,7 @@ class ProxNewtonSolver:
         self.geometry, self.l1_ratio, self.tol, self.max_iter = g, l1_ratio, tol, max_iter
         self.deadline = math.inf
         self.why = ["proximal Newton steps on a working set, with a Gram matrix of kept weights"]
-        self._loss, self._model = loss, model
+        self._loss, self._model_for, self._model = loss, model_for, model_for(0)
         self._excluded = np.tile(g.constant | np.isinf(factor) | ((lower == 0) & (upper == 0)), K)
         factor = np.where(self._excluded, 0.0, np.tile(factor, K))
         self._penalised = ~self._excluded & (factor > 0.0)
@@ -207,7 +208,7 @@ class ProxNewtonSolver:
             shift, self._eta, self._terms = self._loss.centred(eta)
             self.intercepts = self.intercepts + shift
         if leaving.any():
-            self._model.renew(self._working, self._terms, LEAST_CURVATURE)
+            self._new_model(LEAST_CURVATURE)
 
     def _admit(self, features: Index) -> None:
         """Take features into the working set."""
@@ -231,7 +232,11 @@ class ProxNewtonSolver:
         self._working = self._working[kept]
         self._b, self._gradient = self._b[kept], self._gradient[kept]
         self._local = self._penalty.at(self._working)
-        self._model.renew(self._working, self._terms, self._least)
+        self._new_model(self._least)
+
+    def _new_model(self, least: float) -> None:
+        self._model = self._model_for(self._working.size)
+        self._model.renew(self._working, self._terms, least)
 
     # -- solve ---------------------------------------------------------------------------------
 
@@ -270,7 +275,7 @@ class ProxNewtonSolver:
     def _step(self, target: float) -> bool:
         """One step towards the minimum of the model; returns whether the objective fell."""
         b, local = self._b, self._local
-        new, _ = self._model.minimise(local, b, self._gradient, self._terms, target, self.max_iter)
+        new = self._model.minimise(local, b, self._gradient, self._terms, target, self.max_iter)
         change = new - b
         if not change.any():
             return False

@@ -20,7 +20,7 @@ from scipy.special import xlogy
 
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.gram import GramCore, Outcome
+from regpath.solvers.gram import GramCore
 from regpath.solvers.models import SHORTEST, stretched
 from regpath.solvers.products import standardised
 from regpath.solvers.rows import Terms
@@ -257,12 +257,12 @@ class SoftmaxModel:
         terms: Terms,
         target: float,
         budget: int,
-    ) -> tuple[Array, Outcome]:
+    ) -> Array:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
         lengths = self._lengths
         self._core.pose(b * lengths, gradient / lengths, terms.square)
-        outcome = self._core.solve(stretched(penalty, lengths), target, budget)
-        return self._core.coefs / lengths, outcome
+        self._core.solve(stretched(penalty, lengths), target, budget)
+        return self._core.coefs / lengths
 
     def learn(self, change: Array, fall: Array) -> None:
         """Take note of how gradients fell when coefficients changed."""
