@@ -96,6 +96,9 @@ MinRatio = Annotated[
 Weights = Annotated[
     str | None, typer.Option(metavar="NAME", help="Column of weights.", show_default=False)
 ]
+Offset = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of offsets.", show_default=False)
+]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(help="Columns to leave out: A,B.", metavar="A,B", show_default=False),
@@ -169,6 +172,7 @@ def fit(
     intercept: Annotated[bool, typer.Option(help="Fit an intercept.")] = True,
     standardize: Annotated[bool, typer.Option(help="Penalise on standardized columns.")] = True,
     weights: Weights = None,
+    offset: Offset = None,
     exclude: Exclude = None,
     tol: Annotated[float, typer.Option(help="Bound on the relative dual gap.")] = 1e-6,
     out: Directory = None,
@@ -181,8 +185,10 @@ def fit(
         require("matplotlib", "plot")
         out.mkdir(parents=True, exist_ok=True)
     table = read_table(data)
+    given = None if offset is None else table.vector(offset, "--offset")
+    left_out = [*_split(exclude), *([] if offset is None else [offset])]
     X, y, sample_weight, names = problem_of(
-        table, target, weights, _split(exclude), family=stated.name, event=event, start=start
+        table, target, weights, left_out, family=stated.name, event=event, start=start
     )
     with _warnings_as_lines():
         path = fit_path(
@@ -195,6 +201,7 @@ def fit(
             fit_intercept=intercept,
             standardize=standardize,
             sample_weight=sample_weight,
+            offset=given,
             tol=tol,
             progress=sys.stderr.isatty(),
         )
@@ -226,6 +233,7 @@ def predict(
             help="response: means or probabilities, link: linear predictors, class: labels.",
         ),
     ] = "response",
+    offset: Offset = None,
     out: Annotated[
         FilePath | None,
         typer.Option(metavar="FILE", help="CSV file. Default: print.", show_default=False),
@@ -238,7 +246,10 @@ def predict(
     table = read_table(data, notes=path.info.get("data"))
     # A model that was saved from Python may know no names: then columns go by their order.
     X = table.design(path.feature_names or table.names, role="features of the model")
-    predictions = path.predict(X, lambda_value, type=cast(PredictionType, kind))
+    if offset is None and path.settings.offset is not None:
+        raise DataError(f"{model}: the model has an offset; name its column with --offset.")
+    given = None if offset is None else table.vector(offset, "--offset")
+    predictions = path.predict(X, lambda_value, cast(PredictionType, kind), offset=given)
     outputs = path.output_labels if kind != "class" else ()
     names = _prediction_names(outputs, None if lambda_value is not None else path.lambdas)
     columns = dict(zip(names, predictions.reshape(-1, len(names)).T, strict=True))

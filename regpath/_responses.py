@@ -182,10 +182,15 @@ def _labels(at: str, y: Any, n: int) -> npt.NDArray[Any]:
     """Labels of any kind as an array that can be sorted."""
     array = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
     array = _column(at, array, n)
+    if array.dtype.kind in "US" and not hasattr(y, "dtype"):
+        array = _column(
+            at, np.asarray(y, object), n
+        )  # numpy makes strings of the numbers in a list
     if array.dtype.kind == "O":
         kinds = {type(value) for value in array.tolist()}
-        if kinds <= {str}:
-            return array.astype(str)
+        for text in (str, bytes):
+            if all(issubclass(kind, text) for kind in kinds):
+                return array.astype(text)
         if kinds <= {int, float, bool}:
             return array.astype(np.float64) if float in kinds else array.astype(np.int64)
         names = ", ".join(sorted(kind.__name__ for kind in kinds))

@@ -42,12 +42,14 @@ Index = NDArray[np.intp]
 
 SMALLEST = 1e-280
 """Below this share of its stratum a risk set is beyond the range of numbers."""
+SPREAD = 600.0
+"""Logarithm of the largest hazard where they differ by more than double precision holds."""
 
 
 class Cox:
     """Minus the partial log-likelihood, eta of shape (n, 1, k); no intercept.
 
-    Where eta differs by more than 640 within a stratum, so that a risk set underflows, the excess
+    Where eta differs by more than 1240 within a stratum, so that a risk set underflows, the excess
     is infinite.
     """
 
@@ -122,8 +124,8 @@ class Cox:
         return np.asarray(self.paths @ (self.nodes.T @ x))
 
     def _parts(self, eta: Array) -> tuple[Array, Array, Array, Array]:
-        """eta below the largest of its stratum, sums over R_t - D_t and D_t, and denominators."""
-        below = eta[:, 0] - _largest(eta[:, 0], self.strata)
+        """eta less a level of its stratum, sums over R_t - D_t and D_t, and denominators."""
+        below = eta[:, 0] - _level(eta[:, 0], self.strata)
         x = self.weights[:, None] * np.exp(below)
         others, tied = self._risk(x), np.asarray(self.tied.T @ x)
         below_all = others[self.time] + self.stays[:, None] * tied[self.time]
@@ -185,13 +187,15 @@ class Cox:
         return bound
 
 
-def _largest(eta: Array, strata: Index) -> Array:
-    """The largest entry of its stratum for each row."""
-    if not strata.any():
-        return np.asarray(eta.max(axis=0))
-    top = np.full((strata.max() + 1, eta.shape[1]), -np.inf)
+def _level(eta: Array, strata: Index) -> Array:
+    """The largest entry of its stratum for each row; lower where entries differ by more than 600.
+
+    Exponentials of differences to this level are as small as they are large.
+    """
+    top, bottom = np.full((2, int(strata.max(initial=0)) + 1, eta.shape[1]), -np.inf)
     np.maximum.at(top, strata, eta)
-    return np.asarray(top[strata])
+    np.maximum.at(bottom, strata, -eta)
+    return np.asarray((top - np.clip(top + bottom - SPREAD, 0.0, SPREAD))[strata])
 
 
 def _nodes(low: Index, high: Index, size: int) -> sparse.csr_array:

@@ -52,6 +52,7 @@ def normalised(weights: Array) -> Array:
 
 
 def vector(name: str, values: Any, size: int, default: float) -> Array:
+    """One value for each of so many, from none, one or all; a copy."""
     if values is None:
         return np.full(size, default)
     array = np.asarray(values, dtype=np.float64)
@@ -61,6 +62,7 @@ def vector(name: str, values: Any, size: int, default: float) -> Array:
 
 
 def matrix(X: Any) -> Any:
+    """X as a sparse matrix by columns or as an array, of numbers."""
     if sparse.issparse(X):
         return X.tocsc()
     if hasattr(X, "to_numpy"):
@@ -147,6 +149,7 @@ class Sparse(Standardized):
 
 
 def design_of(X: Any, weights: Array, fit_intercept: bool, standardize: bool) -> Dense | Sparse:
+    """The columns of X, shifted and scaled as the path that is certified had them."""
     is_sparse = sparse.issparse(X)
     if is_sparse:
         X = sparse.csc_array(X).astype(np.float64)

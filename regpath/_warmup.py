@@ -107,4 +107,5 @@ def _exercise_families() -> None:
     for family in ("poisson", "gamma", "tweedie", "huber", "multinomial", "multigaussian"):
         lasso_path(X, y, family=family, n_lambdas=3)
     lasso_path(X, y > 2.0, family=Binomial(link="probit"), n_lambdas=3)
+    lasso_path(X, np.column_stack([y, np.ones(40)]), family="cox", n_lambdas=3)
     lasso_path(X, y, family=Multinomial(grouped=True), n_lambdas=3)

@@ -6,10 +6,8 @@ options.
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple, TypeAlias
-
-import numpy as np
-from numpy.typing import NDArray
 
 from regpath import losses
 
@@ -27,8 +25,6 @@ __all__ = [
     "Tweedie",
     "resolve",
 ]
-
-Array = NDArray[np.float64]
 
 
 class Gaussian(NamedTuple):
@@ -330,7 +326,7 @@ def _checked(call: str, family: Any) -> Family:
             f"{at}: power must lie between 1 and 2, for the loss is not convex beyond; "
             "at 1 use 'poisson', at 2 'gamma'."
         )
-    if isinstance(family, Huber) and not 0.0 < family.delta < np.inf:
+    if isinstance(family, Huber) and not 0.0 < family.delta < math.inf:
         raise ValueError(f"{at}: delta must be a finite number > 0.")
     if isinstance(family, Cox) and family.ties not in ("breslow", "efron"):
         raise ValueError(f"{at}: ties must be 'breslow' or 'efron'.")

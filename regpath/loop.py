@@ -112,7 +112,7 @@ def _is_watched(options: Options) -> bool:
 def _add(solver: Solver, record: Record, options: Options, points: SolvedPoints) -> Status | None:
     """Record points (one, if it is watched); returns why the path ends here, or None."""
     limit, budget = options.max_features, options.time_budget
-    if limit is not None and points.size and points.n_nonzero[0] > limit:
+    if limit is not None and points.size and record.n_nonzero(points) > limit:
         return Status.MAX_FEATURES
     record.add(points)
     if not points.size or not _is_watched(options):

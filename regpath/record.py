@@ -71,12 +71,16 @@ class Record:
         self._statuses += [reached if r else failed for r in points.reached.tolist()]
         self.size += points.size
 
+    def n_nonzero(self, points: SolvedPoints) -> int:
+        """Features with a non-zero coefficient at the last of some points."""
+        return int(points.n_nonzero(self._geometry.p)[-1])
+
     def progress(self) -> Progress:
         """What a callback may know of the last point."""
         points = self._points[-1]
         return Progress(
             lambda_=float(self.lambdas[self.size - 1]),
-            n_nonzero=int(points.n_nonzero[-1]),
+            n_nonzero=self.n_nonzero(points),
             dev_ratio=float(_dev_ratio(points)[-1]),
             dual_gap=float(points.gap[-1]),
             seconds=self._clock - self.started,

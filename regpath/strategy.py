@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from regpath.families import Cox, Family, Gaussian, MultiGaussian, Multinomial
 from regpath.record import working_limits
-from regpath.solvers.classes import ClassModels
+from regpath.solvers.classes import models_of_classes
 from regpath.solvers.cox import CoxLoss
 from regpath.solvers.gaussian import ActiveSetSolver
 from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
@@ -158,17 +158,18 @@ def _smooth(family: Family, problem: Problem, geometry: Geometry, options: Optio
 def _loss_and_model(
     family: Family, problem: Problem, geometry: Geometry, options: Options
 ) -> tuple[Any, Any]:
-    """The loss of a family, and the model that its Newton steps minimise."""
+    """The loss of a family, and what gives the model that Newton steps minimise, by its size."""
     y, weights, offset = problem.response.y, problem.weights, problem.offset
     intercept = options.fit_intercept
     loss: Any
     if isinstance(family, Multinomial):
         loss = SoftmaxLoss(y, weights, offset, fit_intercept=intercept)
-        return loss, ClassModels(geometry, loss, weights, fit_intercept=intercept)
+        return loss, models_of_classes(geometry, loss, weights, fit_intercept=intercept)
     if isinstance(family, Cox):
         strata = problem.response.strata
         loss = CoxLoss(y, weights, offset, ties=family.ties, strata=strata)
-        return loss, RowModel(geometry, loss, weights, fit_intercept=True)
+        model = RowModel(geometry, loss, weights, fit_intercept=True)
+        return loss, lambda size: model
     assert not isinstance(family, Gaussian | MultiGaussian)
     loss = RowLoss(
         family.loss(),
@@ -178,4 +179,5 @@ def _loss_and_model(
         fit_intercept=intercept,
         n_threads=geometry.n_threads,
     )
-    return loss, RowModel(geometry, loss, weights, fit_intercept=intercept)
+    model = RowModel(geometry, loss, weights, fit_intercept=intercept)
+    return loss, lambda size: model

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from regpath._responses import check_response
 from regpath.result import Path
+from regpath.solvers.risk_sets import RiskSets
 
 __all__ = ["Baseline", "baseline"]
 
@@ -174,40 +175,8 @@ def _breslow(y: FloatArray, eta: FloatArray, weights: FloatArray) -> Baseline:
     if not times.size:
         return Baseline(times, times)
     events = np.bincount(place, weights[event], times.size)
-    highest = eta.max()
+    highest, alike = eta.max(), np.zeros(eta.size, np.int64)
+    sets = RiskSets(start, stop, alike, times, np.zeros(times.size, np.int64))
     with np.errstate(over="ignore", under="ignore", divide="ignore"):
-        at_risk = _sums_over_ranges(
-            np.searchsorted(times, start, side="right"),
-            np.searchsorted(times, stop, side="right"),
-            weights * np.exp(eta - highest),
-            times.size,
-        )
+        at_risk = sets.over_rows(weights * np.exp(eta - highest))
         return Baseline(times, np.cumsum(np.exp(np.log(events) - np.log(at_risk) - highest)))
-
-
-def _sums_over_ranges(
-    first: npt.NDArray[np.int64], end: npt.NDArray[np.int64], values: FloatArray, size: int
-) -> FloatArray:
-    """Sum, at each of `size` places, the values whose range [first, end) holds the place.
-
-    A segment tree: every range is the union of a few nodes, every place lies in one node a level.
-    Nothing is ever subtracted, so small sums are not lost beside large ones that have ended.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> _sums_over_ranges(np.array([0, 1]), np.array([2, 3]), np.array([1.0, 1e-20]), 3)
-    array([1.e+00, 1.e+00, 1.e-20])
-    """
-    tree = np.zeros(2 * size)
-    low, high = first + size, end + size
-    while (low < high).any():
-        left, right = (low < high) & (low % 2 == 1), (low < high) & (high % 2 == 1)
-        tree += np.bincount(low[left], values[left], tree.size)
-        tree += np.bincount(high[right] - 1, values[right], tree.size)
-        low, high = (low + left) // 2, (high - right) // 2
-    node, sums = np.arange(size, 2 * size), np.zeros(size)
-    while (node > 0).any():
-        sums += np.where(node > 0, tree[node], 0.0)
-        node = node // 2
-    return sums

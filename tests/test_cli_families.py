@@ -162,11 +162,36 @@ def test_survival_columns_stay_out_of_the_features(run):
     assert "3 features" in out
 
 
+def test_an_offset_is_a_column(run):
+    """Exposure of counts: no feature, and asked for again where the model predicts."""
+    frame = pd.read_csv("d.csv").assign(exposure=np.log(1.0 + np.arange(N) % 3))
+    frame.to_csv("d.csv", index=False)
+    code, _, err = fit(run, "poisson", "--offset", "exposure")
+    assert (code, err) == (0, [])
+    offset, y = frame["exposure"].to_numpy(), COLUMNS["count"]
+    reference = regpath.lasso_path(
+        X, y, family="poisson", n_lambdas=6, lambda_min_ratio=0.05, offset=offset
+    )
+    path = regpath.Path.load("out/model.npz")
+    assert path.feature_names == NAMES
+    np.testing.assert_allclose(path.coefs, reference.coefs, rtol=1e-9, atol=1e-12)
+    at = path.lambdas[3]
+    predict = ["predict", "out/model.npz", "d.csv", "--lambda-value", at, "--out", "p.csv"]
+    code, _, (line,) = run(*predict)
+    assert code == 2
+    assert "name its column with --offset" in line
+    assert run(*predict, "--offset", "exposure")[0] == 0
+    values = np.array(table("p.csv")[1:], dtype=float)[:, 0]
+    np.testing.assert_allclose(values, path.predict(X, at, offset=offset), rtol=1e-12)
+
+
 COX = ["--family", "cox", "--target", "time"]
 MISTAKES = {
     "unknown family": (["--family", "weibull", "--target", "a"], "there is no such family"),
     "cox without events": (COX, "--event"),
     "text as event": ([*COX, "--event", "species"], "'species' (--event) is not numeric"),
+    "no such offset": (["--target", "a", "--offset", "bb"], "no column 'bb' (--offset)"),
+    "text as offset": (["--target", "a", "--offset", "species"], "(--offset) is not numeric"),
     "no such event": ([*COX, "--event", "evnt"], "did you mean 'event'?"),
     "events of 2": ([*COX, "--event", "a"], "neither 0 nor 1"),
     "starts too late": ([*COX, "--event", "event", "--start", "time"], "start < stop"),

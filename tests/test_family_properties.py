@@ -94,7 +94,6 @@ OPTIONS = {
         "upper": rng.choice([0.02, 1.0, np.inf], p),
     },
 }
-SURVIVAL = ("breslow", "efron", "start")
 NO_LIMITS = ("grouped", "multigaussian")
 CASES = [(f, o) for f in FAMILIES for o in OPTIONS if not (o == "limits" and f in NO_LIMITS)]
 
@@ -115,10 +114,9 @@ class Draw:
     def make(self, name, option="lasso"):
         """Integer columns that every dtype holds exactly, a response, and options of a fit.
 
-        Tall where few rows would leave no minimum (unpenalised features that separate classes) or,
-        for survival, one that the solver does not reach: see `test_wide_survival`.
+        Tall where few rows would leave no minimum: with unpenalised features that separate classes.
         """
-        if self.n < 25 and (option == "factors" or name in SURVIVAL):
+        if self.n < 25 and option == "factors":
             return replace(self, n=self.n + 20, p=self.p % 8 + 1).make(name, option)
         return self.raw(name, option)
 
@@ -260,7 +258,6 @@ def test_rows_of_weight_zero_may_hold_junk(name, option, draw):
     assert second.certify(junk, junk_y).dual_gaps.max() <= CERTIFIED
 
 
-@pytest.mark.xfail(reason="a halt at a gap of 7e-7 at the last lambda")
 def test_unpenalised_feature_of_classes():
     X, y, options = Draw(0, 25, 4).make("multinomial")
     X[:, 0] = np.random.default_rng(0).integers(-2, 3, 25)
@@ -269,7 +266,7 @@ def test_unpenalised_feature_of_classes():
     assert_reached(fit(X, y, options, grid, offset=-0.5 * X[:, 0]))
 
 
-@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "multinomial"])
+@every_family
 @few
 @given(draw=tall, c=st.sampled_from([-0.5, 0.25, 1.0]))
 def test_offset_along_an_unpenalised_column_moves_its_coefficient(name, draw, c):
@@ -372,18 +369,18 @@ def test_lambda_zero_is_stationary(name, draw):
         assert bounded.objectives[0] == pytest.approx(path.objectives[1], rel=1e-8)
 
 
-@pytest.mark.xfail(reason="coefficients of all outputs are counted, not features")
 @pytest.mark.parametrize("name", ["multinomial", "grouped", "multigaussian"])
 def test_max_features_counts_features(name):
     X, y, options = Draw(0, 25, 4).make(name)
     grid, told = grid_of(X, y, options), []
     whole = fit(X, y, options, grid, callback=lambda k, progress: told.append(progress.n_nonzero))
     assert told == whole.n_nonzero.tolist()
+    assert whole.n_nonzero[0] <= 2 < whole.n_nonzero[-1]
+    kept = whole.n_nonzero[: np.argmax(whole.n_nonzero > 2)]
     path = fit(X, y, options, grid, max_features=2)
-    assert path.n_nonzero.max() == 2
+    assert path.n_nonzero.tolist() == kept.tolist()
 
 
-@pytest.mark.xfail(reason="steps come to a halt far from the solution")
 @pytest.mark.parametrize(
     ("name", "option", "draw"),
     [
@@ -394,7 +391,7 @@ def test_max_features_counts_features(name):
 )
 def test_wide_survival(name, option, draw):
     X, y, options = draw.raw(name, option)
-    assert_reached(fit(X, y, options, grid_of(X, y, options), tol=1e-6), 1e-6)
+    assert_reached(fit(X, y, options, grid_of(X, y, options)))
 
 
 @pytest.mark.parametrize("name", ["poisson", "gamma", "huber", "breslow"])
@@ -420,8 +417,6 @@ def test_paths_that_end_early_are_valid(name, draw):
         Status.DEV_RATIO: {"stop_at_dev_ratio": level} if level > 0 else {},
     }
     for status, more in ends.items():
-        if status is Status.MAX_FEATURES and whole.n_outputs:
-            continue  # see test_max_features_counts_features
         path = fit(X, y, options, grid, **more)
         L = path.lambdas.size
         assert 1 <= L <= grid.size

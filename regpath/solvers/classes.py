@@ -7,18 +7,19 @@ classes this is a bound of diag(p) - p p', for more of them a line search sees t
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.kernels import quadratic
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.gram import Outcome, largest_gram
+from regpath.solvers.gram import largest_gram
 from regpath.solvers.models import Model, RowModel
 from regpath.solvers.rows import SmoothLoss, Terms
 from regpath.solvers.softmax import SoftmaxModel
 
-__all__ = ["ClassModels", "SeparateModel"]
+__all__ = ["SeparateModel", "models_of_classes"]
 
 # Features of all classes whose Gram matrix is never too large.
 LARGEST_TOGETHER = 4000
@@ -27,8 +28,10 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
-class ClassModels:
-    """The one of both models that suits a working set.
+def models_of_classes(
+    geometry: Geometry, loss: SmoothLoss, weights: Array, *, fit_intercept: bool
+) -> Callable[[int], Model]:
+    """The model that suits a working set, by its number of features.
 
     Parameters
     ----------
@@ -37,53 +40,14 @@ class ClassModels:
     weights : ndarray of shape (n,)
     fit_intercept : bool
     """
-
-    def __init__(
-        self, geometry: Geometry, loss: SmoothLoss, weights: Array, *, fit_intercept: bool
-    ) -> None:
-        K = loss.n_outputs
-        self._limit = max(LARGEST_TOGETHER, largest_gram(geometry.design))
-        self._together = SoftmaxModel(geometry, weights, K, fit_intercept=fit_intercept)
-        self._separate = SeparateModel(geometry, loss, weights, fit_intercept=fit_intercept)
-        self._now: Model = self._together
-
-    @property
-    def size(self) -> int:
-        """Number of features."""
-        return self._now.size
-
-    def renew(self, features: Index, terms: Terms, least: float) -> None:
-        """Start afresh at the curvatures of a point, with these features."""
-        self._now = self._together if features.size <= self._limit else self._separate
-        self._now.renew(features, terms, least)
-
-    def extend(self, features: Index) -> None:
-        """Add features."""
-        self._now.extend(features)
-
-    def minimise(
-        self,
-        penalty: ElasticNet,
-        b: Array,
-        gradient: Array,
-        terms: Terms,
-        target: float,
-        budget: int,
-    ) -> tuple[Array, Outcome]:
-        """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
-        return self._now.minimise(penalty, b, gradient, terms, target, budget)
-
-    def learn(self, change: Array, fall: Array) -> None:
-        """Take note of how gradients fell when coefficients changed."""
-        self._now.learn(change, fall)
-
-    def intercepts(self, change: Array) -> Array:
-        """How the intercepts move with a change of the coefficients."""
-        return self._now.intercepts(change)
+    limit = max(LARGEST_TOGETHER, largest_gram(geometry.design))
+    together = SoftmaxModel(geometry, weights, loss.n_outputs, fit_intercept=fit_intercept)
+    separate = SeparateModel(geometry, loss, weights, fit_intercept=fit_intercept)
+    return lambda size: together if size <= limit else separate
 
 
 class SeparateModel:
-    """A model of each class. Parameters as in `ClassModels`."""
+    """A model of each class. Parameters as in `models_of_classes`."""
 
     def __init__(
         self, geometry: Geometry, loss: SmoothLoss, weights: Array, *, fit_intercept: bool
@@ -121,16 +85,15 @@ class SeparateModel:
         terms: Terms,
         target: float,
         budget: int,
-    ) -> tuple[Array, Outcome]:
+    ) -> Array:
         """Coefficients that minimise models plus penalty, from b, to a gap of ``target`` in all."""
-        new, iterations, share = b.copy(), 0, target / len(self._models)
+        new, share = b.copy(), target / len(self._models)
         for k, model in enumerate(self._models):
             own = np.flatnonzero(self._output == k)
             if own.size:
                 data = penalty.at(own), b[own], gradient[own], _class_terms(terms, k)
-                new[own], outcome = model.minimise(*data, share, budget)
-                iterations += outcome.iterations
-        return new, Outcome(quadratic.CONVERGED, iterations)
+                new[own] = model.minimise(*data, share, budget)
+        return new
 
     def learn(self, change: Array, fall: Array) -> None:
         """The falls of one class are not due to its own changes alone: nothing is learned."""

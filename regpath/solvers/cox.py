@@ -34,6 +34,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath.solvers.risk_sets import RiskSets
 from regpath.solvers.rows import Terms
 
 __all__ = ["CoxLoss"]
@@ -44,8 +45,10 @@ Index = NDArray[np.int64]
 
 # Pairs of a term with an event at its time that a gap may sum over.
 MOST_PAIRS = 1e6
-# Sums of risks, relative to the largest, that are known to all digits.
-SMALLEST_RISK = 1e-280
+# Sums of risks that are known to all digits, and the logarithm of the largest hazard that may be.
+SMALLEST_RISK, SPREAD = 1e-280, 600.0
+# Bound of what an event of a row with hardly any risk makes infinite.
+LARGEST_SQUARE = 1e30
 
 
 class _Moments(NamedTuple):
@@ -53,15 +56,6 @@ class _Moments(NamedTuple):
 
     risk: Array
     sums: Array
-
-
-class _Side(NamedTuple):
-    """Rows in an order in which the sum over rows beyond a time is a difference of two places."""
-
-    order: Index
-    first: Index
-    last: Index
-    row_place: Index
 
 
 class CoxLoss:
@@ -113,27 +107,7 @@ class CoxLoss:
         self._pairs = _pairs(some, group, size)
         self._pair_rows = events[self._pairs[1]]
         self._pair_shares = (weights[events] / deaths[group])[self._pairs[1]]
-        self._stops = self._side(stop)
-        self._starts = self._side(start) if np.isfinite(start).any() else None
-
-    def _side(self, bound: Array) -> _Side:
-        """Order of rows by stratum and falling bound; where the rows with bound >= t_g end."""
-        order = np.lexsort((-bound, self._strata))
-        strata, bounds = self._strata[order], bound[order]
-        first = np.searchsorted(strata, self._group_stratum, side="left")
-        last, row_place = np.empty_like(first), np.empty(bound.size, np.int64)
-        edges = np.searchsorted(strata, np.arange(self._n_strata + 1))
-        for s in range(self._n_strata):
-            rows = slice(edges[s], edges[s + 1])
-            own = self._group_stratum == s
-            falling = -bounds[rows]
-            last[own] = edges[s] + np.searchsorted(falling, -self._time[own], side="right")
-        # For every row, how many groups have t_g <= its bound: they come before this place.
-        for s in range(self._n_strata):
-            own, rows = np.flatnonzero(self._group_stratum == s), self._strata == s
-            begin = own[0] if own.size else 0
-            row_place[rows] = begin + np.searchsorted(self._time[own], bound[rows], side="right")
-        return _Side(order, first, last, row_place)
+        self._risk_sets = RiskSets(start, stop, self._strata, self._time, self._group_stratum)
 
     def start(self) -> Array:
         """Linear predictor (1, n) of no features: the offset."""
@@ -171,21 +145,26 @@ class CoxLoss:
         return rows
 
     def _terms(self, eta: Array) -> Terms:
-        # Hazards are only compared within a stratum: the largest is 1.
+        # Hazards are only compared within a stratum: the largest is 1, or more if they differ much.
         used = self._weights > 0.0
-        top = np.full(self._n_strata, -np.inf)
+        top, bottom = np.full((2, self._n_strata), -np.inf)
         np.maximum.at(top, self._strata[used], eta[used])
-        shift = np.where(np.isfinite(top), top, 0.0)[self._strata]
-        relative = np.where(used, np.exp(np.minimum(eta - shift, 0.0)), 0.0)
+        np.maximum.at(bottom, self._strata[used], -eta[used])
+        with np.errstate(invalid="ignore"):
+            level = top - np.clip(top + bottom - SPREAD, 0.0, SPREAD)
+        level = np.where(np.isfinite(top), level, 0.0)
+        difference = np.minimum(eta - level[self._strata], SPREAD)
+        relative = np.where(used, np.exp(difference), 0.0)
         risk = self._weights * relative
         sums = self._over_terms(risk)
         if not sums.min() > SMALLEST_RISK:  # beyond the range of numbers: no point of a path
             infinite = np.full((1, eta.size), np.nan)
             return Terms(np.inf, infinite, infinite, infinite, np.inf)
         with np.errstate(divide="ignore", invalid="ignore"):
-            value = float(self._mass @ (np.log(sums) + top[self._group_stratum[self._group]]))
+            value = float(self._mass @ (np.log(sums) + level[self._group_stratum[self._group]]))
             rate = self._mass / sums
-        hazard = self._over_rows(np.bincount(self._group, rate, self._time.size).astype(float))
+        rates: Array = np.bincount(self._group, rate, self._time.size).astype(np.float64)
+        hazard = self._risk_sets.over_times(rates)
         if self._tied:
             taken = np.bincount(self._group, rate * self._share, self._time.size)
             hazard -= np.where(self._own_group >= 0, taken[self._own_group], 0.0)
@@ -194,14 +173,32 @@ class CoxLoss:
         slope = np.where(used, curvature - self._event, 0.0)
         residual = (-self._root * slope)[None]
         value = value - self.floor if np.isfinite(value) else np.inf
-        square = float((self._weights * slope**2 / np.maximum(curvature, 1e-100)).sum())
-        return Terms(value, slope[None], residual, curvature[None], square, _Moments(risk, sums))
+        return Terms(
+            value,
+            slope[None],
+            residual,
+            curvature[None],
+            self._square(risk, sums),
+            _Moments(risk, sums),
+        )
+
+    def _square(self, risk: Array, sums: Array) -> float:
+        """Bound of u'H^-1 u, u the slopes: that of a sum is at most the sum over the terms.
+
+        For a softmax it is (e - p)'diag(1 / p) (e - p) = sum e^2 / p - 1.
+        """
+        events = self._own_group >= 0
+        own, shares = self._own_group[events], self._weights[events]
+        size, parts = self._time.size, self._mass * sums / (1.0 - self._share)
+        with np.errstate(divide="ignore"):
+            each = np.bincount(own, shares**2 / risk[events], size)
+        inverse: Array = each / np.bincount(own, shares, size) ** 2
+        total = float(np.bincount(self._group, parts, size) @ inverse) - float(self._mass.sum())
+        return min(max(total, 0.0), LARGEST_SQUARE)
 
     def _over_terms(self, values: Array) -> Array:
         """Sums of values (..., n) over the risk set of every term."""
-        total = self._over_groups(values, self._stops)
-        if self._starts is not None:
-            total = total - self._over_groups(values, self._starts)
+        total = self._risk_sets.over_rows(values)
         total = total[..., self._group]
         if self._tied:
             rows = np.flatnonzero(self._own_group >= 0)
@@ -209,22 +206,6 @@ class CoxLoss:
             edges = np.searchsorted(self._own_group[order], np.arange(self._time.size))
             events = np.add.reduceat(values[..., order], edges, axis=-1)
             total = total - self._share * events[..., self._group]
-        return np.asarray(total)
-
-    @staticmethod
-    def _over_groups(values: Array, side: _Side) -> Array:
-        """Sums of values over the rows of a group's stratum whose bound is at least its time."""
-        sums = np.zeros((*values.shape[:-1], values.shape[-1] + 1))
-        np.cumsum(values[..., side.order], axis=-1, out=sums[..., 1:])
-        return np.asarray(sums[..., side.last] - sums[..., side.first])
-
-    def _over_rows(self, rates: Array) -> Array:
-        """Sums of rates of groups over start < t_g <= stop of every row."""
-        sums = np.concatenate([[0.0], np.cumsum(rates)])
-        begin = np.searchsorted(self._group_stratum, self._strata)  # of the stratum
-        total = sums[self._stops.row_place] - sums[begin]
-        if self._starts is not None:
-            total -= sums[self._starts.row_place] - sums[begin]
         return np.asarray(total)
 
 

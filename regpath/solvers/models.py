@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from regpath.designs import Dense
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.gram import GramCore, Outcome, largest_gram
+from regpath.solvers.gram import GramCore, largest_gram
 from regpath.solvers.products import standardised
 from regpath.solvers.reader import moments_of
 from regpath.solvers.residual import ResidualCore
@@ -75,7 +75,7 @@ class Model(Protocol):
         terms: Terms,
         target: float,
         budget: int,
-    ) -> tuple[Array, Outcome]:
+    ) -> Array:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
 
     def learn(self, change: Array, fall: Array) -> None:
@@ -184,25 +184,27 @@ class RowModel:
         terms: Terms,
         target: float,
         budget: int,
-    ) -> tuple[Array, Outcome]:
+    ) -> Array:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
         lengths, local = self._lengths, stretched(penalty, self._lengths)
         if self._core is None:
             return self._sweep(local, b * lengths, terms, target, budget)
-        rr = float(terms.residual[0] @ (terms.residual[0] / self._curvature))
+        rr = terms.square
+        if self._coupling is None:
+            rr = float(terms.residual[0] @ (terms.residual[0] / self._curvature))
         self._core.pose(b * lengths, gradient / lengths, rr)
-        outcome = self._core.solve(local, target, budget)
-        return self._core.coefs / lengths, outcome
+        self._core.solve(local, target, budget)
+        return self._core.coefs / lengths
 
     def _sweep(
         self, penalty: ElasticNet, b: Array, terms: Terms, target: float, budget: int
-    ) -> tuple[Array, Outcome]:
+    ) -> Array:
         """The same in residual form."""
         r = terms.residual[0] / np.sqrt(self._curvature)
         response = self._columns.plain_residual(start_residual(self._columns, r, -b))
         core = ResidualCore(self._columns, response, b)
-        outcome = core.solve(penalty, target, budget)
-        return core.coefs / self._lengths, outcome
+        core.solve(penalty, target, budget)
+        return core.coefs / self._lengths
 
     def learn(self, change: Array, fall: Array) -> None:
         """Take note of how gradients fell when coefficients changed."""

@@ -59,6 +59,11 @@ class Outside:
         self._references = References(residual.size, gradient.size, capacity)
         self._references.add(residual.ravel(), gradient)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether all features are in the working set, but for those that never enter."""
+        return bool(self.inside.all())
+
     def reaching(self) -> Index:
         """Features outside whose estimated gradient reaches its threshold."""
         return self._beyond(self.estimate._replace(error=0.0, magnitude=0.0))

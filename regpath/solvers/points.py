@@ -55,7 +55,7 @@ class SolvedPoints(NamedTuple):
     indptr : ndarray of shape (K + 1,)
         Point k holds the entries from indptr[k] to indptr[k + 1] of the next two:
     features : ndarray of shape (indptr[K],)
-        non-zero features, increasing within a point, and
+        non-zero features, increasing within a point (k p + j is column j for output k), and
     coefs : ndarray of shape (indptr[K],)
         their working coefficients.
     objective, gap : ndarray of shape (K,)
@@ -92,10 +92,10 @@ class SolvedPoints(NamedTuple):
         """Number of points."""
         return self.gap.size
 
-    @property
-    def n_nonzero(self) -> Index:
-        """Non-zero coefficients of every point."""
-        return np.diff(self.indptr)
+    def n_nonzero(self, p: int) -> Index:
+        """How many of p features have a non-zero coefficient, for any output, at every point."""
+        place = np.repeat(np.arange(self.size), np.diff(self.indptr)) * p + self.features % p
+        return np.bincount(np.unique(place) // p, minlength=self.size)
 
     def split(self) -> Iterator[SolvedPoints]:
         """The points one by one."""

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,7 +70,8 @@ class ProxNewtonSolver:
     geometry : Geometry
         With any response.
     loss : SmoothLoss
-    model : Model
+    model_for : callable
+        The model for a working set of some number of features.
     factor, lower, upper : ndarray of shape (p,)
         Penalty factors, and limits of the working coefficients. Excluded features have factor inf.
     l1_ratio, tol : float
@@ -82,7 +83,7 @@ class ProxNewtonSolver:
         self,
         geometry: Geometry,
         loss: SmoothLoss,
-        model: Model,
+        model_for: Callable[[int], Model],
         factor: Array,
         lower: Array,
         upper: Array,
@@ -95,9 +96,8 @@ class ProxNewtonSolver:
         self.geometry, self.l1_ratio, self.tol, self.max_iter = g, l1_ratio, tol, max_iter
         self.deadline = math.inf
         self.why = ["proximal Newton steps on a working set, with a Gram matrix of kept weights"]
-        self._loss, self._model = loss, model
+        self._loss, self._model_for, self._model = loss, model_for, model_for(0)
         self._excluded = np.tile(g.constant | np.isinf(factor) | ((lower == 0) & (upper == 0)), K)
-        self._n_candidates = int(np.count_nonzero(~self._excluded))
         factor = np.where(self._excluded, 0.0, np.tile(factor, K))
         self._penalised = ~self._excluded & (factor > 0.0)
         self._free = np.flatnonzero(~self._excluded & (factor == 0.0))
@@ -106,12 +106,15 @@ class ProxNewtonSolver:
         limits = np.tile(lower, K), np.tile(upper, K)
         self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
         self._start = loss.start()
+        self._unseen = np.flatnonzero(g.root == 0.0)  # predictors of these rows may overflow
         self.intercepts, self._eta, self._terms = loss.centred(self._start)
         self._null_value = self._terms.value
         self.null = self._null_value or 1.0
         residual = self.null_residual = self._terms.residual
         gradient = g.gradients(residual).ravel()
         self._top = float(np.abs(gradient).max(initial=0.0))
+        self._shared = ~self._excluded[-g.p :] & np.isinf(lower) & np.isinf(upper) & (K > 1)
+        self._held = np.empty(0, np.int64)
         self._outside = Outside(g, self._penalty, self._excluded, residual, gradient)
         self._working = np.empty(0, np.int64)
         self._b = self._gradient = np.empty(0)
@@ -159,6 +162,7 @@ class ProxNewtonSolver:
         shares = np.array([self.l1_ratio, 1.0 - self.l1_ratio])
         # Any level above every gradient makes the same problem as infinity.
         self._penalty.strength[:] = (1e150, 0.0) if math.isinf(lambda_) else lambda_ * shares
+        self._hold()
         self._admit(np.union1d(self._outside.reaching(), self._absent_free()))
         target, n_iter, tightened = INNER_SHARE * self.tol * self.null, 0, 0
         while True:
@@ -177,6 +181,34 @@ class ProxNewtonSolver:
 
     def _absent_free(self) -> Index:
         return self._free[~self._outside.inside[self._free]]
+
+    def _hold(self) -> None:
+        """Hold the last class at 0 where there is no penalty on what all classes have in common.
+
+        Probabilities do not notice that part; models would be singular with it.
+        """
+        p, last = self.geometry.p, (self.n_outputs - 1) * self.geometry.p
+        flat = self._shared & (self._penalty.l1[last:] * self._penalty.strength.sum() == 0.0)
+        held = np.flatnonzero(flat) + last
+        if np.array_equal(held, self._held):
+            return
+        common, leaving = np.zeros(p), np.isin(self._working, held)
+        common[self._working[leaving] - last] = self._b[leaving]
+        moving = np.flatnonzero(np.tile(common != 0.0, self.n_outputs))
+        self._admit(moving[~self._outside.inside[moving]])
+        kept = ~np.isin(self._working, held)
+        self._working, self._b = self._working[kept], self._b[kept]
+        self._b -= common[self._working % p]
+        self._gradient, self._local = self._gradient[kept], self._penalty.at(self._working)
+        self._outside.inside[self._held] = False
+        self._outside.inside[held] = True
+        self._held = held
+        if moving.size:
+            eta = self._predictor(self._b) + self.intercepts[:, None]
+            shift, self._eta, self._terms = self._loss.centred(eta)
+            self.intercepts = self.intercepts + shift
+        if leaving.any():
+            self._new_model(LEAST_CURVATURE)
 
     def _admit(self, features: Index) -> None:
         """Take features into the working set."""
@@ -200,7 +232,11 @@ class ProxNewtonSolver:
         self._working = self._working[kept]
         self._b, self._gradient = self._b[kept], self._gradient[kept]
         self._local = self._penalty.at(self._working)
-        self._model.renew(self._working, self._terms, self._least)
+        self._new_model(self._least)
+
+    def _new_model(self, least: float) -> None:
+        self._model = self._model_for(self._working.size)
+        self._model.renew(self._working, self._terms, least)
 
     # -- solve ---------------------------------------------------------------------------------
 
@@ -239,7 +275,7 @@ class ProxNewtonSolver:
     def _step(self, target: float) -> bool:
         """One step towards the minimum of the model; returns whether the objective fell."""
         b, local = self._b, self._local
-        new, _ = self._model.minimise(local, b, self._gradient, self._terms, target, self.max_iter)
+        new = self._model.minimise(local, b, self._gradient, self._terms, target, self.max_iter)
         change = new - b
         if not change.any():
             return False
@@ -275,6 +311,7 @@ class ProxNewtonSolver:
         for k in range(len(eta)):
             own = output == k
             g.add_columns(feature[own], b[support[own]], eta[k])
+        eta[:, self._unseen] = 0.0
         return eta
 
     # -- certify -------------------------------------------------------------------------------
@@ -291,11 +328,14 @@ class ProxNewtonSolver:
             part += charged
             unshrunk = float(penalty_gap(local, g, b, b.size, local, g[:0], 1.0))
             part = min(part, unshrunk)
+        if part > self._terms.value:  # as at the edge of a perfect fit, without a penalty
+            nothing = float(penalty_gap(local, g, b, b.size, local, g[:0], 0.0))
+            part = min(part, self._terms.value + nothing)
         return part
 
     def _certify(self) -> tuple[float, Index]:
         """Duality gap over all features, and those outside that violate optimality."""
-        if self._working.size == self._n_candidates:
+        if self._outside.is_empty:
             self._outside.complete(self._working, self._gradient)
             violators = np.empty(0, np.int64)
         else:
@@ -322,10 +362,22 @@ class ProxNewtonSolver:
 
     # -- record --------------------------------------------------------------------------------
 
+    def _support(self) -> tuple[Index, Array]:
+        """Features that are not zero, and their coefficients; of mean 0 where a class is held."""
+        if not self._held.size:
+            support = np.flatnonzero(self._b)
+            support = support[np.argsort(self._working[support])]
+            return self._working[support], self._b[support]
+        b = np.zeros(self._excluded.size)
+        b[self._working] = self._b
+        B, j = b.reshape(self.n_outputs, -1), self._held % self.geometry.p
+        B[:, j] -= B[:, j].mean(axis=0)
+        features = np.flatnonzero(b)
+        return features, b[features]
+
     def _describe(self, gap: float, n_iter: int, violators: Index) -> SolvedPoints:
         b, local = self._b, self._local
-        support = np.flatnonzero(b)
-        support = support[np.argsort(self._working[support])]
+        features, coefs = self._support()
         value = self._terms.value + float(penalty_value(local, b, b.size))
         outside, zeros = self._outside.estimate.gradient[violators], np.zeros(violators.size)
         others = self._penalty.at(violators)
@@ -334,9 +386,9 @@ class ProxNewtonSolver:
             float(worst_violation(others, outside, zeros, zeros.size, self._unit[violators])),
         )
         return SolvedPoints(
-            indptr=np.array([0, support.size]),
-            features=self._working[support],
-            coefs=b[support],
+            indptr=np.array([0, features.size]),
+            features=features,
+            coefs=coefs,
             objective=np.array([value / self.null]),
             gap=np.array([gap / self.null]),
             violation=np.array([violation]),

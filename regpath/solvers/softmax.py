@@ -20,7 +20,7 @@ from scipy.special import xlogy
 
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.gram import GramCore, Outcome
+from regpath.solvers.gram import GramCore
 from regpath.solvers.models import SHORTEST, stretched
 from regpath.solvers.products import standardised
 from regpath.solvers.rows import Terms
@@ -37,6 +37,8 @@ ROUNDING = 4e-15
 DAMPING = 1e-2
 # Entries of a block of columns that is worked on at once.
 BLOCK_ENTRIES = 2_000_000
+# Share of the largest eigenvalue of what belongs to the direction (1, ..., 1).
+FLAT = 1e-13
 # Probabilities below this count as this where something is divided by them.
 LEAST_PROBABILITY = 1e-10
 
@@ -128,8 +130,16 @@ def _bordered_solve(A: Array, b: Array) -> Array:
     x = np.zeros(b.size)
     inner = A[:-1, :-1]
     inner[np.diag_indices_from(inner)] += DAMPING * float(np.abs(b).max())
-    x[:-1] = np.linalg.solve(inner, b[:-1])
+    x[:-1] = np.linalg.lstsq(inner, b[:-1], rcond=None)[0]
     return x
+
+
+def _others(p: Array) -> Array:
+    """Sums of the rows (K, n) that are not this one: 1 - p where p is almost 1."""
+    rest = np.zeros_like(p)
+    rest[1:] = np.cumsum(p[:-1], axis=0)
+    rest[:-1] += np.cumsum(p[:0:-1], axis=0)[::-1]
+    return rest
 
 
 class SoftmaxModel:
@@ -155,7 +165,8 @@ class SoftmaxModel:
         w = self._weights
         self._p = np.maximum(terms.curvature, LEAST_PROBABILITY)
         self._weighted = self._p * w
-        self._own = w * np.maximum(self._p * (1.0 - self._p), least)
+        self._rest = _others(self._p)
+        self._own = w * np.maximum(self._p * self._rest, least)
         self._total = self._own.sum(axis=1)
         self._output = np.empty(0, np.int64)
         self._feature = np.empty(0, np.int64)
@@ -163,7 +174,7 @@ class SoftmaxModel:
         self._crossed = np.empty((0, self._n_outputs))
         A = -self._weighted @ self._p.T
         np.fill_diagonal(A, self._total)
-        self._inverse = np.linalg.pinv(A, hermitian=True)
+        self._inverse = np.linalg.pinv(A, rcond=FLAT, hermitian=True)
         self._core = GramCore(0.0, np.iinfo(np.int64).max)
         self.size = 0
         self.extend(features)
@@ -222,7 +233,7 @@ class SoftmaxModel:
     def _block(self, old: int) -> Array:
         """Rows of the Gram matrix of the centred columns from ``old`` on.
 
-        Classes meet with -p_k p_l, and with themselves with p_k more.
+        Classes meet with -p_k p_l, and themselves with p_k (1 - p_k).
         """
         block = np.zeros((self.size - old, self.size))
         groups = [np.flatnonzero(self._output == k) for k in range(self._n_outputs)]
@@ -231,11 +242,11 @@ class SoftmaxModel:
             X -= self._centre[:, None]
             X *= self._p[self._output, part]
             X *= np.sqrt(self._weights[part])
-            block -= X[old:] @ X.T
+            products = X[old:] @ X.T
             for k, every in enumerate(groups):
-                new = every[every >= old]
-                if new.size:
-                    block[np.ix_(new - old, every)] += (X[new] / self._p[k, part]) @ X[every].T
+                new, ratio = every[every >= old], self._rest[k, part] / self._p[k, part]
+                products[np.ix_(new - old, every)] = -(X[new] * ratio) @ X[every].T
+            block -= products
         return block
 
     def minimise(
@@ -246,12 +257,12 @@ class SoftmaxModel:
         terms: Terms,
         target: float,
         budget: int,
-    ) -> tuple[Array, Outcome]:
+    ) -> Array:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
         lengths = self._lengths
         self._core.pose(b * lengths, gradient / lengths, terms.square)
-        outcome = self._core.solve(stretched(penalty, lengths), target, budget)
-        return self._core.coefs / lengths, outcome
+        self._core.solve(stretched(penalty, lengths), target, budget)
+        return self._core.coefs / lengths
 
     def learn(self, change: Array, fall: Array) -> None:
         """Take note of how gradients fell when coefficients changed."""
