@@ -218,7 +218,7 @@ def _rows(at: str, part: Any, n: int) -> IntArray:
     outside = (rows < -n) | (rows >= n) if rows.size else rows
     if outside.any():
         raise ValueError(f"{at}: row {rows[outside][0]} is not among the {n} rows of X.")
-    return np.asarray(rows % n if rows.size else rows, np.int64)
+    return rows.astype(np.int64) % n
 
 
 def _check_parts(at: str, fold: Fold, weights: FloatArray) -> None:

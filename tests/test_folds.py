@@ -291,6 +291,14 @@ def test_masks_and_lists_and_negative_indices_are_rows():
         assert parts(folds_of(pairs)) == expected
 
 
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.uint64])
+def test_indices_of_any_size_of_integer(dtype):
+    """n itself need not be one of them."""
+    train, test = np.arange(100, dtype=dtype), np.array([101, 100], dtype)
+    pairs = [(train, test), (test, train)]
+    assert parts(folds_of(pairs, 300)) == [(list(range(100)), [100, 101]), ([100, 101], [*train])]
+
+
 def test_repeated_training_rows_count_so_often():
     first, second = folds_of([([0, 0, 3, 0, 3, 1], [2, 5]), ([1, 2], [0])])
     assert_array_equal(first.times, [3, 1, 0, 2, *[0] * (N - 4)])

@@ -73,12 +73,20 @@ class SharedPasses:
                 self._stop()
             finally:
                 self._slots.release()
+            try:
                 self._leave()
+            except BaseException as error:
+                errors.setdefault(k, error)
+                self._stop()
 
         self._running, self._stopped = len(jobs), False
         threads = [threading.Thread(target=work, args=(k,), daemon=True) for k in range(len(jobs))]
-        for thread in threads:
-            thread.start()
+        try:
+            for thread in threads:
+                thread.start()
+        except BaseException:  # nobody shall wait for those that never start
+            self._stop()
+            raise
         for thread in threads:
             while thread.is_alive():
                 try:
