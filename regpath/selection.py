@@ -127,7 +127,7 @@ def cv_path(
     n_jobs = _check_jobs(call, n_jobs)
     scorer = resolve(call, scoring, problem.response.family)
     folds = check_folds(call, cv, X, y, problem.response, problem.weights, random_state)
-    n_judged = sum(np.count_nonzero(problem.weights[fold.held_out]) for fold in folds)
+    n_judged = sum(int(np.count_nonzero(problem.weights[f.held_out])) for f in folds)
     if n_judged < LEAST_ROWS * len(folds):
         grouped = False
     work = _CrossValidation(
