@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from regpath._table import native_frame
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ def summary(cv: CVPath) -> str:
         f"{cv.score_label}"
     )
     lines = [head, "", "rule      lambda      score   std error  nonzero  position"]
-    for rule in ("min", "1se"):
+    judged = not np.isnan(cv.mean_scores).all()
+    for rule in ("min", "1se") if judged else ():
         k = cv.index_at(rule)
         lines.append(
             f"{rule:4s} {lambdas[k]:11.5g} {cv.mean_scores[k]:10.5g} {cv.std_errors[k]:11.4g} "

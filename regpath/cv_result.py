@@ -105,6 +105,11 @@ class CVPath:
     @property
     def index_min(self) -> int:
         """Position of the best mean score; of equal ones the largest lambda."""
+        if np.isnan(self.mean_scores).all():
+            raise ValueError(
+                f"CVPath: no fold has a score ({self.score_label}), so that no lambda can be "
+                "chosen; use fewer folds, or another scoring."
+            )
         return int(np.nanargmin(self._losses))
 
     @property
@@ -256,7 +261,8 @@ class CVPath:
         Raises
         ------
         ValueError
-            If X has another number of rows, or the folds do not hold out every row once.
+            If X has another number of rows, the folds do not hold out every row once, or they have
+            lambdas of their own.
 
         Examples
         --------
@@ -269,6 +275,11 @@ class CVPath:
         """
         from regpath.folds import rows_of
 
+        if any(not np.array_equal(fold.lambdas, self.lambdas) for fold in self.fold_paths):
+            raise ValueError(
+                "CVPath.out_of_fold: the folds have lambdas of their own (fold_lambdas='glmnet'); "
+                "use fold_lambdas='shared'."
+            )
         rows = np.concatenate(self.held_out)
         n = int(np.shape(X)[0])
         if rows.size != n or np.unique(rows).size != n:

@@ -83,11 +83,12 @@ def check_folds(
     elif isinstance(cv, numbers.Integral) and not isinstance(cv, bool):
         folds = _by_labels(_random_labels(call, int(cv), response, weights, random_state))
     elif hasattr(cv, "split") and not hasattr(cv, "shape"):
-        folds = [_pair(at, pair, n) for pair in cv.split(X if X is not None else np.zeros(n), y)]
+        folds = [_pair(at, pair, n) for pair in _splits(at, cv, X, y)]
     else:
         folds = _listed(at, cv, n)
     if len(folds) < 2:
-        raise ValueError(f"{at}: {len(folds)} fold; at least 2 are needed.")
+        some = "1 fold" if folds else "0 folds"
+        raise ValueError(f"{at}: {some}; at least 2 are needed.")
     for k, fold in enumerate(folds):
         _check_parts(f"{at}: fold {k}", fold, weights)
         _check_response(f"{at}: fold {k}", response, weights * fold.times)
@@ -103,8 +104,7 @@ def _random_labels(
         raise ValueError(
             f"{call}(cv={n_folds}): the number of folds must be between 2 and the {n} rows."
         )
-    rng = np.random.default_rng(random_state)
-    order = rng.permutation(n)
+    order = _generator(call, random_state).permutation(n)
     groups = _classes(response)
     if groups is not None:  # deal the rows of one class after the other
         order = order[np.argsort(groups[order], kind="stable")]
@@ -115,6 +115,16 @@ def _random_labels(
     return labels
 
 
+def _generator(call: str, random_state: Any) -> np.random.Generator:
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{call}(random_state={random_state!r}): it must be None, an integer >= 0 or a "
+            "numpy.random.Generator."
+        ) from None
+
+
 def _classes(response: Response) -> npt.NDArray[Any] | None:
     """What every fold should have its share of: classes, or events."""
     if isinstance(response.family, Multinomial):
@@ -122,6 +132,19 @@ def _classes(response: Response) -> npt.NDArray[Any] | None:
     if isinstance(response.family, Binomial) and response.classes is not None:
         return response.y
     return response.y[:, 2] if isinstance(response.family, Cox) else None
+
+
+def _splits(at: str, splitter: Any, X: Any, y: Any) -> Iterable[Any]:
+    """What a splitter yields; one that misses its groups says how to give them."""
+    try:
+        return list(splitter.split(X, y))
+    except ValueError as error:
+        if "groups" not in str(error):
+            raise
+        raise ValueError(
+            f"{at}: {type(splitter).__name__} needs groups ({error}) Pass "
+            "cv=splitter.split(X, y, groups), or the groups themselves as labels of folds."
+        ) from error
 
 
 def _by_labels(labels: npt.NDArray[Any]) -> list[Fold]:
@@ -143,15 +166,29 @@ def _listed(at: str, cv: Any, n: int) -> list[Fold]:
     values = cv if hasattr(cv, "shape") else list(cv)
     if not hasattr(values, "shape") and all(_is_pair(item) for item in values):
         return [_pair(at, item, n) for item in values]
-    labels = np.asarray(values)
+    try:
+        labels = np.asarray(values)
+    except ValueError:  # rows of unequal length
+        labels = np.empty(0)
     if labels.shape != (n,):
         raise ValueError(
             f"{at}: labels of folds have shape {labels.shape}; there must be one for each of the "
             f"{n} rows."
         )
-    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise ValueError(f"{at}: labels of folds must not be nan or inf.")
-    return _by_labels(labels)
+    if _missing(labels):
+        raise ValueError(f"{at}: labels of folds are missing or infinite; every row needs one.")
+    try:
+        return _by_labels(labels)
+    except TypeError:
+        raise TypeError(
+            f"{at}: labels of folds cannot be sorted; they must be of one type."
+        ) from None
+
+
+def _missing(labels: npt.NDArray[Any]) -> bool:
+    if labels.dtype.kind == "O":  # nan differs from itself, and pandas.NA is neither
+        return any(label is None or (label == label) is not True for label in labels.tolist())
+    return labels.dtype.kind == "f" and not np.isfinite(labels).all()
 
 
 def _is_pair(item: Any) -> bool:
@@ -178,9 +215,10 @@ def _rows(at: str, part: Any, n: int) -> IntArray:
             f"{at}: the parts of a fold are index arrays or boolean masks of length {n}, "
             f"got an array of dtype {rows.dtype} and shape {rows.shape}."
         )
-    if rows.size and not -n <= rows.min() <= rows.max() < n:
-        raise ValueError(f"{at}: row {rows.max()} is not among the {n} rows of X.")
-    return np.asarray(rows % n if rows.size else rows, np.int64)
+    outside = (rows < -n) | (rows >= n) if rows.size else rows
+    if outside.any():
+        raise ValueError(f"{at}: row {rows[outside][0]} is not among the {n} rows of X.")
+    return rows.astype(np.int64) % n
 
 
 def _check_parts(at: str, fold: Fold, weights: FloatArray) -> None:

@@ -129,7 +129,7 @@ def _add(solver: Solver, record: Record, options: Options, points: SolvedPoints)
     return None
 
 
-def warn_of_misses(call: str, paths: Sequence[Path]) -> None:
+def warn_of_misses(call: str, paths: Sequence[Path], stacklevel: int = 4) -> None:
     """One warning for all paths: how many points, how far, what to do."""
     if all(set(path.statuses) <= {Status.CONVERGED} for path in paths):
         return
@@ -149,7 +149,7 @@ def warn_of_misses(call: str, paths: Sequence[Path]) -> None:
         f"{path.dual_gaps[worst]:.1e} at lambda={path.lambdas[worst]:.4g}. To do: {advice}. "
         "See path.statuses and path.dual_gaps.",
         ConvergenceWarning,
-        stacklevel=4,
+        stacklevel=stacklevel,
     )
 
 

@@ -122,20 +122,23 @@ def cv_path(
     (97,)
     """
     call, started = "cv_path", time.monotonic()
-    problem, settings = check(call, X, y, options)
+    problem, settings = check(call, X, y, {**options, "progress": progress})
     _check_choice(call, "fold_lambdas", fold_lambdas, ("shared", "glmnet"))
+    if not isinstance(grouped, bool | np.bool_):
+        raise TypeError(f"{call}(grouped={grouped!r}): it must be True or False.")
     n_jobs = _check_jobs(call, n_jobs)
     scorer = resolve(call, scoring, problem.response.family)
     folds = check_folds(call, cv, X, y, problem.response, problem.weights, random_state)
-    if problem.n < LEAST_ROWS * len(folds):
+    n_judged = sum(int(np.count_nonzero(problem.weights[f.held_out])) for f in folds)
+    if n_judged < LEAST_ROWS * len(folds):
         grouped = False
     common = call, problem, settings, folds, scorer, y
     work = _CrossValidation(*common, grouped, fold_lambdas, n_jobs, started)
     total = settings.n_lambdas if settings.lambdas is None else settings.lambdas.size
     with progress_bar(progress, total * (1 + len(folds)), "folds") as advance:
         whole, judged = work.run(advance)
-    cv_result = _assembled(whole, judged, folds, scorer, grouped, work.info())
-    warn_of_misses(call, [cv_result.path, *cv_result.fold_paths])
+    cv_result = _assembled(whole, judged, folds, scorer, 0 if grouped else n_judged, work.info())
+    warn_of_misses(call, [cv_result.path, *cv_result.fold_paths], stacklevel=3)
     _warn_of_edge(call, cv_result)
     return cv_result
 
@@ -146,8 +149,8 @@ class _Judged(NamedTuple):
     path: Path
     scores: Array
     weight: float
-    rows: tuple[Array, Array] | None
-    """Sums of w l and w l^2 over the held-out rows, for losses l of single rows."""
+    within: Array | None
+    """Standard deviation of the losses of single rows, if the score is their mean."""
 
 
 @dataclass
@@ -249,7 +252,7 @@ class _CrossValidation:
             )
 
         held = at(fold.held_out)
-        rows = None
+        within = None
         if self.scorer.needs_training:
             used = np.flatnonzero(fold.times)
             beside = at(used)
@@ -259,8 +262,8 @@ class _CrossValidation:
             scores = self.scorer.score(held)
             losses = self.scorer.by_row(held)
             if losses is not None:
-                rows = held.weights @ losses, held.weights @ losses**2
-        return _Judged(path, scores, self.scorer.weight(held), rows)
+                within = _root_mean_square(held.weights / held.weights.sum(), losses - scores)
+        return _Judged(path, scores, self.scorer.weight(held), within)
 
     def _solved(
         self, fold: Fold, lambdas: Array, reader: Reader, watch: Callable[[int], None]
@@ -278,8 +281,11 @@ class _CrossValidation:
         if options.l1_ratio == 0.0 and options.lambdas is None:
             at = np.concatenate([[np.inf], knots[1:]])  # glmnet begins ridge at the null model
         fit.follow(at, watch)
-        path = fit.path()
-        return path, knots[: path.lambdas.size], lambdas * stretch
+        path, wanted = fit.path(), lambdas * stretch
+        if path.lambdas.size < knots.size:  # it ended early: nothing is known of what follows
+            knots = knots[: path.lambdas.size]
+            wanted = wanted[: max(1, np.count_nonzero(wanted >= knots[-1]))]
+        return path, knots, wanted
 
     def _is_squared_error(self) -> bool:
         """Whether sums over the rows of a fold are all that its score needs."""
@@ -358,7 +364,8 @@ def _deviation(problem: Problem, options: Options) -> float:
     """Standard deviation of the response, about 0 without an intercept; 1 if not gaussian."""
     if not isinstance(problem.response.family, Gaussian):
         return 1.0
-    w, y = problem.weights, problem.response.y - problem.offset
+    w = problem.weights
+    y = np.where(w > 0.0, problem.response.y - problem.offset, 0.0)
     centre = float(w @ y) if options.fit_intercept else 0.0
     return math.sqrt(float(w @ (y - centre) ** 2)) or 1.0
 
@@ -368,25 +375,31 @@ def _assembled(
     judged: Sequence[_Judged],
     folds: Sequence[Fold],
     scorer: Scorer,
-    grouped: bool,
+    n_single: int,
     info: dict[str, Any],
 ) -> CVPath:
-    """Means and standard errors over folds, for the lambdas that every fold has reached."""
+    """Means and standard errors over folds, for the lambdas that every fold has reached.
+
+    Errors are those of losses of ``n_single`` single rows, if that is not 0 and there are such.
+    """
     size = min(whole.lambdas.size, *(fold.scores.size for fold in judged))
     scores = np.array([fold.scores[:size] for fold in judged])
     weights = np.array([fold.weight for fold in judged])
-    rows = [fold.rows for fold in judged if fold.rows is not None]
-    if grouped or len(rows) < len(judged):
-        grouped = True
-        mean, error = _over_folds(scores, weights)
-    else:
-        first, second = (np.sum([part[k][:size] for part in rows], axis=0) for k in range(2))
-        mean = first / weights.sum()
-        spread = np.maximum(second / weights.sum() - mean**2, 0.0)
-        error = np.sqrt(spread / (sum(fold.held_out.size for fold in folds) - 1))
+    within = [fold.within[:size] for fold in judged if fold.within is not None]
+    grouped = not n_single or len(within) < len(judged)
+    mean, error = _over_folds(scores, weights)
+    if not grouped:
+        share = np.tile(weights / weights.sum(), 2)
+        error = _root_mean_square(share, np.concatenate([scores - mean, within]))
+        error /= math.sqrt(n_single - 1)
+    paths = [fold.path for fold in judged]
+    if size < whole.lambdas.size:
+        whole = whole.shortened(size)
+    if info["fold_lambdas"] == "shared":
+        paths = [path.shortened(size) if size < path.lambdas.size else path for path in paths]
     return CVPath(
-        path=whole.shortened(size) if size < whole.lambdas.size else whole,
-        fold_paths=tuple(fold.path for fold in judged),
+        path=whole,
+        fold_paths=tuple(paths),
         fold_scores=scores,
         fold_weights=weights,
         mean_scores=mean,
@@ -403,21 +416,30 @@ def _assembled(
 def _over_folds(scores: Array, weights: Array) -> tuple[Array, Array]:
     """Weighted mean over folds, and sqrt(weighted variance / (K - 1)); folds without a score rest.
 
-    Friedman, Hastie and Tibshirani (2010), as in cv.glmnet.
+    Friedman, Hastie and Tibshirani (2010), as in cv.glmnet. One infinite score makes it the mean.
     """
-    known = np.isfinite(scores)
+    known = ~np.isnan(scores)
     share = weights[:, None] * known
     count = known.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
         share = share / share.sum(axis=0)
-        values = np.where(known, scores, 0.0)
-        mean = (share * values).sum(axis=0)
-        variance = (share * np.where(known, scores - mean, 0.0) ** 2).sum(axis=0)
-        return mean, np.sqrt(variance / (count - 1))
+        mean = np.where(known, share * scores, 0.0).sum(axis=0)
+        mean[count == 0] = np.nan
+        error = _root_mean_square(share, np.where(known, scores - mean, 0.0))
+        return mean, error / np.sqrt(count - 1)
+
+
+def _root_mean_square(shares: Array, values: Array) -> Array:
+    """sqrt(sum_i s_i v_i^2) down the columns of v, where squares may leave the range of numbers."""
+    top = np.abs(values).max(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore", under="ignore"):
+        squares = np.where(values == 0.0, 0.0, (values / top) ** 2)
+        shares = shares if shares.ndim == 2 else shares[:, None]
+        return np.asarray(top * np.sqrt((shares * squares).sum(axis=0)))
 
 
 def _check_choice(call: str, name: str, given: Any, choices: Sequence[str]) -> None:
-    if given not in choices:
+    if not isinstance(given, str) or given not in choices:
         raise ValueError(f"{call}({name}={given!r}): it must be {' or '.join(map(repr, choices))}.")
 
 
@@ -442,8 +464,16 @@ def _one_blas_thread() -> AbstractContextManager[Any]:
 
 
 def _warn_of_edge(call: str, cv: CVPath) -> None:
-    """Warn if a smaller lambda than the grid has might be better."""
+    """Warn if nothing was judged, or a smaller lambda than the grid has might be better."""
     size = cv.lambdas.size
+    if np.isnan(cv.mean_scores).all():
+        warnings.warn(
+            f"{call}: no fold has a score ({cv.score_label}), so that no lambda can be chosen. "
+            "To do: use fewer folds, or another scoring.",
+            SelectionWarning,
+            stacklevel=3,
+        )
+        return
     if size < 2 or cv.index_min < size - 1 or math.isclose(cv.lambdas[-1], 0.0):
         return
     warnings.warn(

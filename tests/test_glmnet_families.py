@@ -11,11 +11,10 @@ what is compared.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
+import glmnet_files
 import numpy as np
 import pytest
 import slow_families as slow
@@ -25,8 +24,7 @@ import regpath
 from regpath import Status
 
 FAMILIES = ("binomial", "cox", "mgaussian", "multinomial", "poisson")
-FOLDER = Path(__file__).parent / "data" / "glmnet"
-NAMES = sorted(file.stem for family in FAMILIES for file in FOLDER.glob(f"{family}-*.npz"))
+NAMES = glmnet_files.names(*FAMILIES)
 TOL = 1e-8
 FINE = 1e-12
 """For comparing deviances and counts: at TOL a point may trade some loss for penalty."""
@@ -61,22 +59,7 @@ class Case:
 
 @cache
 def load(name: str) -> Case:
-    with np.load(FOLDER / f"{name}.npz") as stored:
-        reference = {key: stored[key] for key in stored.files}
-    answer = json.loads(str(reference["options"]))
-    X = reference.get("X")
-    if X is None:
-        parts = tuple(reference[f"X_{part}"] for part in ("data", "indices", "indptr"))
-        X = sparse.csc_array(parts, shape=tuple(reference["X_shape"]))
-    p = X.shape[1]
-    settings = {key: reference[key] for key in ("offset", "lower", "upper") if key in reference}
-    settings["fit_intercept"] = answer.get("intercept", True)
-    settings["standardize"] = answer.get("standardize", True)
-    if "weights" in reference:
-        settings["sample_weight"] = reference["weights"]
-    if "pf" in reference:
-        factor = reference["pf"]
-        settings["penalty_factor"] = factor * p / np.where(np.isinf(factor), 1, factor).sum()
+    reference, X, answer, settings = glmnet_files.read(name)
     family = answer["family"]
     y = np.column_stack([reference["time"], reference["status"]]) if family == "cox" else None
     y = reference["y"] if y is None else y

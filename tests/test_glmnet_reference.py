@@ -11,20 +11,17 @@ lambda' here. It stops when coefficients move little, hence objectives are what 
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
+import glmnet_files
 import naive
 import numpy as np
 import pytest
-from scipy import sparse
 
 import regpath
 
-FILES = sorted((Path(__file__).parent / "data" / "glmnet").glob("gaussian-*.npz"))
-NAMES = [file.stem.removeprefix("gaussian-") for file in FILES]
+NAMES = [name.removeprefix("gaussian-") for name in glmnet_files.names("gaussian")]
 TOL = 1e-8
 FINE = 1e-13
 """glmnet's own points are good to about 1e-12: coefficients need a path as exact as theirs."""
@@ -49,27 +46,8 @@ class Case:
 
 @cache
 def load(name: str) -> Case:
-    file = FILES[NAMES.index(name)]
-    with np.load(file) as stored:
-        reference = {key: stored[key] for key in stored.files}
-    settings = json.loads(str(reference["options"]))
-    X = reference.get("X")
-    if X is None:
-        parts = tuple(reference[f"X_{part}"] for part in ("data", "indices", "indptr"))
-        X = sparse.csc_array(parts, shape=tuple(reference["X_shape"]))
-    y, p = reference["y"], X.shape[1]
-    options = {
-        "fit_intercept": settings.get("intercept", True),
-        "standardize": settings.get("standardize", True),
-        "sample_weight": reference.get("weights"),
-        "offset": reference.get("offset"),
-        "lower": reference.get("lower"),
-        "upper": reference.get("upper"),
-        "penalty_factor": None,
-    }
-    if "pf" in reference:
-        factor = reference["pf"]
-        options["penalty_factor"] = factor * p / np.where(np.isinf(factor), 1, factor).sum()
+    reference, X, settings, options = glmnet_files.read(f"gaussian-{name}")
+    y = reference["y"]
     # The first lambda of a ridge path of glmnet is fitted at infinity, whatever it is called.
     first = 1 if settings["alpha"] == 0 else 0
     alpha = settings["alpha"]
@@ -96,7 +74,7 @@ def objectives(case: Case, intercepts, coefs) -> np.ndarray:
 
 
 def test_all_files_are_here():
-    assert len(FILES) == 18
+    assert len(NAMES) == 18
 
 
 def test_the_whole_grid_is_certified(case):

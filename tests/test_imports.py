@@ -77,7 +77,9 @@ def test_imports_only_go_down(file: Path) -> None:
     own = "regpath" if own == "__init__" else own
     assert own in RANK, f"give {own} a place in LAYERS"
     # Results know how to refit, certify and plot themselves, all of which needs results.
-    for imported in imports(ast.parse(file.read_text()), deferred=own not in ("result", "cv_result")):
+    for imported in imports(
+        ast.parse(file.read_text()), deferred=own not in ("result", "cv_result")
+    ):
         assert RANK[imported] <= RANK[own], f"{own} imports {imported}, which is above it"
 
 

@@ -58,30 +58,48 @@ class SharedPasses:
         """What one job asks for passes."""
         return _SharedReader(self)
 
-    def run(self, jobs: Sequence[Callable[[], Any]]) -> list[Any]:
+    def run(self, jobs: Sequence[Callable[[], Any]], at_once: int | None = None) -> list[Any]:
         """Run jobs, which may ask their readers, and return their results in order.
 
         The first error of a job stops the others and is raised. If the caller is interrupted, every
         job is told at its next pass, and may still return what it has.
+
+        Parameters
+        ----------
+        jobs : sequence of callables
+        at_once : int, optional
+            Jobs that are open at the same time, for each holds memory; by default all.
         """
         results: dict[int, Any] = {}
         errors: dict[int, BaseException] = {}
+        waiting = iter(range(len(jobs)))
 
-        def work(k: int) -> None:
-            self._slots.acquire()
+        def work() -> None:
+            k = -1
             try:
-                results[k] = jobs[k]()
+                for k in waiting:
+                    if errors:
+                        break
+                    with self._slots:
+                        results[k] = jobs[k]()
             except BaseException as error:
                 errors[k] = error
                 self._stop()
-            finally:
-                self._slots.release()
+            try:
                 self._leave()
+            except BaseException as error:
+                errors.setdefault(k, error)
+                self._stop()
 
-        self._running, self._stopped = len(jobs), False
-        threads = [threading.Thread(target=work, args=(k,), daemon=True) for k in range(len(jobs))]
-        for thread in threads:
-            thread.start()
+        size = min(len(jobs), at_once or len(jobs))
+        self._running, self._stopped = size, False
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(size)]
+        try:
+            for thread in threads:
+                thread.start()
+        except BaseException:  # nobody shall wait for those that never start
+            self._stop()
+            raise
         for thread in threads:
             while thread.is_alive():
                 try:
