@@ -16,6 +16,7 @@ from regpath.grid import default_ratio, lambda_grid
 from regpath.record import Record
 from regpath.result import Path
 from regpath.solvers.gaussian import OutOfTimeError
+from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import SolvedPoints
 from regpath.solvers.reader import Reader
 from regpath.strategy import Solver, prepare
@@ -46,6 +47,9 @@ class Fit:
         What ``time_budget`` counts from.
     reader : Reader, optional
         For a problem that shares its passes over X with others.
+    before : Fit, optional
+        Of the same problem at another l1_ratio: what it has gathered is taken over, and it cannot
+        go on.
     """
 
     def __init__(
@@ -56,9 +60,13 @@ class Fit:
         *,
         started: float,
         reader: Reader | None = None,
+        before: Fit | None = None,
     ) -> None:
         self._problem, self._options = problem, options
-        self.geometry, self._solver = prepare(call, problem, options, reader)
+        known = None if before is None else (before.geometry, before._solver)
+        self.geometry: Geometry
+        self._solver: Solver
+        self.geometry, self._solver = prepare(call, problem, options, reader, known)
         self._record = Record(self.geometry, self._solver.units, started)
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -49,19 +50,30 @@ class Solver(Protocol):
 
 
 def prepare(
-    call: str, problem: Problem, options: Options, reader: Reader | None = None
+    call: str,
+    problem: Problem,
+    options: Options,
+    reader: Reader | None = None,
+    known: tuple[Geometry, Solver] | None = None,
 ) -> tuple[Geometry, Solver]:
     """The standardised view of a problem, and the solver that follows its path.
 
     The solver keeps the reason why it was chosen in ``why``. A problem that shares its passes over
-    X with others has a reader for them.
+    X with others has a reader for them; ``known`` belongs to the same problem at another l1_ratio.
     """
     family = problem.response.family
-    if isinstance(family, Gaussian):
-        geometry = _measure(call, problem, options, problem.response.y - problem.offset, reader)
-        return geometry, _gaussian(problem, geometry, options)
-    # Response and offset stay as they are: only the columns are standardised.
-    geometry = _measure(call, problem, options, np.zeros(problem.n), reader)
+    # Other families keep their response and offset as they are: only columns are standardised.
+    gaussian = isinstance(family, Gaussian)
+    y = problem.response.y - problem.offset if gaussian else np.zeros(problem.n)
+    if known is None:
+        geometry = _measure(call, problem, options, y, reader)
+    else:
+        geometry = replace(known[0], passes=0.0)
+    if gaussian:
+        solver = _gaussian(problem, geometry, options)
+        if isinstance(solver, ActiveSetSolver) and known and isinstance(known[1], ActiveSetSolver):
+            solver.continue_from(known[1])
+        return geometry, solver
     if isinstance(family, MultiGaussian) or (isinstance(family, Multinomial) and family.grouped):
         return geometry, _grouped(call, family, problem, geometry, options)
     return geometry, _smooth(family, problem, geometry, options)

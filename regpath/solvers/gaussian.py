@@ -108,6 +108,15 @@ class ActiveSetSolver:
         """What working units are worth."""
         return self.geometry.units
 
+    def continue_from(self, other: ActiveSetSolver) -> None:
+        """Take over what a solver of the same data has gathered, whatever its l1_ratio."""
+        if other.core is not other._gram or other.working.size <= self.working.size:
+            return
+        self.working, self._columns = other.working, other._columns
+        self._local = self._penalty.at(self.working)
+        self._outside.continue_from(other._outside)
+        self._gram.adopt(other._gram.gram, self.geometry.product[self.working])
+
     # -- the path ------------------------------------------------------------------------------
 
     def lambda_max(self) -> float:

@@ -118,6 +118,11 @@ class GramCore:
         self._F = _factor(0, 0)
 
     @property
+    def gram(self) -> Array:
+        """A copy of the Gram matrix of the working set."""
+        return self._S.G[: self.size, : self.size].copy()
+
+    @property
     def coefs(self) -> Array:
         """Coefficients of the working set."""
         return self._S.b[: self.size]

@@ -64,6 +64,11 @@ class Outside:
         """Whether all features are in the working set, but for those that never enter."""
         return bool(self.inside.all())
 
+    def continue_from(self, other: Outside) -> None:
+        """Take over the working set and the known gradients of another solver of the same data."""
+        self.inside = other.inside
+        self._references = other._references
+
     def reaching(self) -> Index:
         """Features outside whose estimated gradient reaches its threshold."""
         return self._beyond(self.estimate._replace(error=0.0, magnitude=0.0))
