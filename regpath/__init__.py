@@ -12,6 +12,7 @@ from regpath.path import (
     refit,
     ridge_path,
 )
+from regpath.relaxed import RelaxedPath, relax
 from regpath.result import Path
 from regpath.selection import SelectionWarning, cv_path
 
@@ -21,6 +22,7 @@ __all__ = [
     "CVPath",
     "ConvergenceWarning",
     "Path",
+    "RelaxedPath",
     "SelectionWarning",
     "Settings",
     "Status",
@@ -33,6 +35,7 @@ __all__ = [
     "losses",
     "penalties",
     "refit",
+    "relax",
     "ridge_path",
     "scoring",
     "warmup",

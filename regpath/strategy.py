@@ -26,7 +26,7 @@ from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import Options, Problem, raise_for_nonfinite_columns
 
-__all__ = ["Solver", "prepare", "usable_cores"]
+__all__ = ["Solver", "measured", "prepare", "usable_cores"]
 
 Array = NDArray[np.float64]
 
@@ -57,26 +57,28 @@ def prepare(
     X with others has a reader for them.
     """
     family = problem.response.family
+    geometry = measured(call, problem, options, reader)
     if isinstance(family, Gaussian):
-        geometry = _measure(call, problem, options, problem.response.y - problem.offset, reader)
         return geometry, _gaussian(problem, geometry, options)
-    # Response and offset stay as they are: only the columns are standardised.
-    geometry = _measure(call, problem, options, np.zeros(problem.n), reader)
     if isinstance(family, MultiGaussian) or (isinstance(family, Multinomial) and family.grouped):
         return geometry, _grouped(call, family, problem, geometry, options)
     return geometry, _smooth(family, problem, geometry, options)
 
 
-def _measure(
-    call: str, problem: Problem, options: Options, y: Array, reader: Reader | None
+def measured(
+    call: str, problem: Problem, options: Options, reader: Reader | None = None
 ) -> Geometry:
+    """The standardised view of a problem; only the gaussian family has a working response."""
+    family = problem.response.family
+    gaussian = isinstance(family, Gaussian)
+    y = problem.response.y - problem.offset if gaussian else np.zeros(problem.n)
     try:
         return measure(
             problem.design,
             y,
             problem.weights,
             # Shifting a column changes nothing where hazards are only compared.
-            fit_intercept=options.fit_intercept or isinstance(problem.response.family, Cox),
+            fit_intercept=options.fit_intercept or isinstance(family, Cox),
             standardize=options.standardize,
             n_threads=options.n_threads or usable_cores(),
             reader=reader,

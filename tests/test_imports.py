@@ -27,7 +27,8 @@ record
 strategy
 loop
 path
-_warmup folds _held_out
+_warmup folds _held_out _refits
+relaxed
 _stated_design _stated_penalty
 _stated_losses
 _stated_multi _stated_cox
