@@ -13,6 +13,7 @@ from regpath.path import (
     ridge_path,
 )
 from regpath.relaxed import RelaxedPath, relax
+from regpath.relaxed_cv import RelaxedCV
 from regpath.result import Path
 from regpath.selection import SelectionWarning, cv_path
 
@@ -22,6 +23,7 @@ __all__ = [
     "CVPath",
     "ConvergenceWarning",
     "Path",
+    "RelaxedCV",
     "RelaxedPath",
     "SelectionWarning",
     "Settings",

@@ -26,6 +26,8 @@ def summary(cv: CVPath) -> str:
             f"{rule:4s} {lambdas[k]:11.5g} {cv.mean_scores[k]:10.5g} {cv.std_errors[k]:11.4g} "
             f"{cv.path.n_nonzero[k]:8d} {k:9d}"
         )
+    if cv.relaxed is not None:
+        lines += ["", repr(cv.relaxed)]
     return "\n".join(lines)
 
 

@@ -17,6 +17,8 @@ from regpath.result import Path
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from regpath.relaxed_cv import RelaxedCV
+
 __all__ = ["CVPath", "Rule"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -50,6 +52,8 @@ class CVPath:
         Whether means and errors are those of fold scores; otherwise of the losses of single rows.
     info : dict
         Passes over X, numbers of threads, time.
+    relaxed : RelaxedCV or None
+        Scores of blends with the unpenalised refits, if they were asked for (``relax=True``).
 
     Examples
     --------
@@ -74,6 +78,7 @@ class CVPath:
     greater_is_better: bool
     grouped: bool = True
     info: dict[str, Any] = field(default_factory=dict)
+    relaxed: RelaxedCV | None = None
 
     def __post_init__(self) -> None:
         for name in ("fold_scores", "fold_weights", "mean_scores", "std_errors"):
@@ -355,4 +360,5 @@ class CVPath:
             fold_scores=self.fold_scores[:, part],
             mean_scores=self.mean_scores[part],
             std_errors=self.std_errors[part],
+            relaxed=None if self.relaxed is None else self.relaxed.shortened(n_lambdas),
         )

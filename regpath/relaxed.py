@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from regpath._parts import Status, check_shapes, frozen, frozen_matrix
+from regpath._parts import Point, Status, check_shapes, frozen, frozen_matrix
 from regpath._predict import PredictionType
 from regpath._refits import refit_active
 from regpath._table import five_digits, header, percent, table
@@ -19,9 +20,30 @@ from regpath.path import check
 from regpath.result import Path
 from regpath.validation import Options, Problem
 
-__all__ = ["RelaxedPath", "check_gamma", "relax", "relaxed", "warn_of_refits"]
+__all__ = ["BlendPoint", "RelaxedPath", "check_gamma", "relax", "relaxed", "warn_of_refits"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
+class BlendPoint(Point):
+    """One blend of a relaxed path, with all that a `Point` has.
+
+    Attributes
+    ----------
+    gamma : float
+        From 0, the refit, to 1, the point of the path.
+    dev_ratio : float
+        nan between 0 and 1: the deviance of a blend is not known.
+    """
+
+    gamma: float
+
+    def __repr__(self) -> str:
+        return (
+            f"BlendPoint(index={self.index}, lambda_={self.lambda_:.6g}, gamma={self.gamma:g}, "
+            f"n_nonzero={self.n_nonzero})"
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -186,6 +208,25 @@ class RelaxedPath:
             intercepts = gamma * self.path.intercepts + share * intercepts
         return replace(self.path, coef_storage=refit, intercepts=intercepts)
 
+    def at_index(self, index: int, gamma: float = 0.0) -> BlendPoint:
+        """The blend at a position of the grid.
+
+        Examples
+        --------
+        >>> import regpath
+        >>> X, y, names, _ = regpath.datasets.load_prostate()
+        >>> relaxed = regpath.relax(regpath.lasso_path(X, y), X, y)
+        >>> point = relaxed.at_index(10, gamma=0.5)
+        >>> point.gamma, point.n_nonzero
+        (0.5, 3)
+        """
+        gamma = check_gamma("RelaxedPath.at_index", gamma)
+        point = self.blend(gamma).at_index(index)
+        values = {f.name: getattr(point, f.name) for f in fields(point)}
+        known = {0.0: self.dev_ratio, 1.0: self.path.dev_ratio}
+        dev_ratio = float(known[gamma][point.index]) if gamma in known else math.nan
+        return BlendPoint(**values | {"dev_ratio": dev_ratio, "gamma": gamma})
+
     def shortened(self, n_lambdas: int) -> RelaxedPath:
         """The first points of the path."""
         return RelaxedPath(
@@ -290,9 +331,15 @@ def relax(path: Path, X: Any, y: Any) -> RelaxedPath:
     return result
 
 
-def relaxed(call: str, problem: Problem, options: Options, path: Path) -> RelaxedPath:
-    """The relaxed path of a problem in canonical form."""
-    return RelaxedPath(path=path, **refit_active(call, problem, options, path)._asdict())
+def relaxed(
+    call: str,
+    problem: Problem,
+    options: Options,
+    path: Path,
+    advance: Callable[[int], None] = lambda points: None,
+) -> RelaxedPath:
+    """The relaxed path of a problem in canonical form; see `regpath._refits.refit_active`."""
+    return RelaxedPath(path=path, **refit_active(call, problem, options, path, advance)._asdict())
 
 
 def warn_of_refits(call: str, relaxed: Sequence[RelaxedPath]) -> None:
@@ -312,13 +359,13 @@ def warn_of_refits(call: str, relaxed: Sequence[RelaxedPath]) -> None:
     )
 
 
-def check_gamma(call: str, gamma: Any) -> float:
+def check_gamma(call: str, gamma: Any, name: str = "gamma") -> float:
     """A share of the penalised coefficients in a blend, or an error."""
     if isinstance(gamma, bool) or not isinstance(gamma, int | float | np.integer | np.floating):
-        raise TypeError(f"{call}(gamma={gamma!r}): it must be a number from 0 to 1.")
+        raise TypeError(f"{call}({name}={gamma!r}): it must be a number from 0 to 1.")
     if not 0.0 <= gamma <= 1.0:
         raise ValueError(
-            f"{call}(gamma={gamma!r}): it must be from 0 (the refits) to 1 (the path itself)."
+            f"{call}({name}={gamma!r}): it must be from 0 (the refits) to 1 (the path itself)."
         )
     return float(gamma)
 

@@ -10,24 +10,28 @@ import math
 import time
 import warnings
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath import _blends
 from regpath._held_out import interpolated, predictors
 from regpath.cv_result import CVPath
 from regpath.families import Gaussian
 from regpath.folds import Fold, check_folds, rows_of
 from regpath.loop import Fit, progress_bar, warn_of_misses
 from regpath.path import check
+from regpath.relaxed import RelaxedPath, relaxed, warn_of_refits
+from regpath.relaxed_cv import check_gammas
 from regpath.result import Path
 from regpath.scoring import HeldOut, Scorer, resolve
 from regpath.solvers.reader import Reader
 from regpath.solvers.shared import SharedPasses
-from regpath.strategy import usable_cores
+from regpath.solvers.threads import one_blas_thread
+from regpath.strategy import check_jobs, usable_cores
 from regpath.validation import Options, Problem
 
 __all__ = ["SelectionWarning", "cv_path"]
@@ -55,6 +59,8 @@ def cv_path(
     random_state: Any = None,
     grouped: bool = True,
     fold_lambdas: FoldLambdas = "shared",
+    relax: bool = False,
+    gammas: Any = (0.0, 0.25, 0.5, 0.75, 1.0),
     **options: Any,
 ) -> CVPath:
     """Cross-validate a whole regularization path.
@@ -86,6 +92,11 @@ def cv_path(
         on a grid of its own (unless ``lambdas`` are given), with predictors interpolated linearly
         at the lambdas of the whole path, and for the gaussian family with the quadratic part of the
         penalty in units of the standard deviation of the response of the fold.
+    relax : bool, default False
+        Whether to judge blends with the unpenalised refits as well, see `regpath.relax`; the
+        result is ``relaxed``, a `RelaxedCV`.
+    gammas : array of shape (G,), default (0, 0.25, 0.5, 0.75, 1)
+        Shares of the penalised fit in these blends.
     **options
         All other options of `fit_path`. ``max_features``, ``stop_at_dev_ratio`` and ``callback``
         end the whole path, and with it those of the folds.
@@ -104,7 +115,7 @@ def cv_path(
     SelectionWarning
         If the best lambda is the smallest one of the grid.
     ConvergenceWarning
-        Once, if points of any path miss ``tol``.
+        Once, if points of any path miss ``tol``; once, if refits do.
 
     References
     ----------
@@ -122,7 +133,8 @@ def cv_path(
     call, started = "cv_path", time.monotonic()
     problem, settings = check(call, X, y, options)
     _check_choice(call, "fold_lambdas", fold_lambdas, ("shared", "glmnet"))
-    n_jobs = _check_jobs(call, n_jobs)
+    shares = check_gammas(call, relax, gammas)
+    n_jobs = check_jobs(call, n_jobs)
     scorer = resolve(call, scoring, problem.response.family)
     folds = check_folds(call, cv, X, y, problem.response, problem.weights, random_state)
     if problem.n < LEAST_ROWS * len(folds):
@@ -133,7 +145,12 @@ def cv_path(
     total = settings.n_lambdas if settings.lambdas is None else settings.lambdas.size
     with progress_bar(progress, total * (1 + len(folds)), "folds") as advance:
         whole, judged = work.run(advance)
+    blends = work.relax(whole, judged, shares) if relax else None
     cv_result = _assembled(whole, judged, folds, scorer, grouped, work.info())
+    if blends is not None:
+        means = partial(_means, folds=folds, grouped=cv_result.grouped, size=cv_result.lambdas.size)
+        cv_result = replace(cv_result, relaxed=_blends.assembled(cv_result, blends, means))
+        warn_of_refits(call, [blends.whole, *blends.folds])
     warn_of_misses(call, [cv_result.path, *cv_result.fold_paths])
     _warn_of_edge(call, cv_result)
     return cv_result
@@ -147,6 +164,9 @@ class _Judged(NamedTuple):
     weight: float
     rows: tuple[Array, Array] | None
     """Sums of w l and w l^2 over the held-out rows, for losses l of single rows."""
+    knots: Array
+    """Its lambdas, and those in the same units where it is judged:"""
+    wanted: Array
 
 
 @dataclass
@@ -192,7 +212,7 @@ class _CrossValidation:
         def judge(fold: Fold) -> Callable[[], _Judged]:
             return lambda: self._judge(fold, lambdas, self._shared.reader(), advance)
 
-        with _one_blas_thread():
+        with one_blas_thread():
             _, *judged = self._shared.run([solve_whole, *map(judge, self.folds)])
         return whole.path(), judged
 
@@ -207,18 +227,24 @@ class _CrossValidation:
             advance(points)
 
         path, knots, wanted = self._solved(fold, lambdas, reader, watch)
+        judged = _Judged(path, np.empty(0), 0.0, None, knots, wanted)
+        return self._scored(fold, judged, self._predicted(fold, judged, path))
 
-        def at(rows: NDArray[np.int64]) -> HeldOut:
-            eta = predictors(self.problem.design, rows, path, self.problem.offset)
-            return self._held_out(
-                rows, eta if knots is wanted else interpolated(eta, knots, wanted)
-            )
+    def _predicted(self, fold: Fold, judged: _Judged, path: Path) -> list[Array]:
+        """Predictors of the held-out rows, and of the training rows if the score needs them."""
+        parts = [fold.held_out]
+        if self.scorer.needs_training:
+            parts.append(np.flatnonzero(fold.times))
+        knots, wanted = judged.knots, judged.wanted
+        etas = (predictors(self.problem.design, rows, path, self.problem.offset) for rows in parts)
+        return [eta if knots is wanted else interpolated(eta, knots, wanted) for eta in etas]
 
-        held = at(fold.held_out)
-        rows = None
+    def _scored(self, fold: Fold, judged: _Judged, etas: Sequence[Array]) -> _Judged:
+        """How what is predicted for a fold does."""
+        held, rows = self._held_out(fold.held_out, etas[0]), None
         if self.scorer.needs_training:
             used = np.flatnonzero(fold.times)
-            beside = at(used)
+            beside = self._held_out(used, etas[1])
             beside = replace(beside, weights=beside.weights * fold.times[used])
             scores = self.scorer.score(held, beside)
         else:
@@ -226,7 +252,32 @@ class _CrossValidation:
             losses = self.scorer.by_row(held)
             if losses is not None:
                 rows = held.weights @ losses, held.weights @ losses**2
-        return _Judged(path, scores, self.scorer.weight(held), rows)
+        return judged._replace(scores=scores, weight=self.scorer.weight(held), rows=rows)
+
+    def relax(
+        self, whole: Path, judged: Sequence[_Judged], gammas: Array
+    ) -> _blends.Blends[_Judged]:
+        """Relax the path of all rows and those of the folds, and judge every blend."""
+
+        def watch(points: int) -> None:
+            if self._shared.stopped:
+                raise KeyboardInterrupt
+
+        def relax(times: Array | None, path: Path) -> RelaxedPath:
+            problem = self.problem if times is None else training_problem(self.problem, times)
+            return relaxed(self.call, problem, self._within, path, watch)
+
+        with one_blas_thread():
+            return _blends.relax_folds(
+                whole,
+                self.folds,
+                judged,
+                gammas,
+                relax,
+                self._predicted,
+                self._scored,
+                self._shared.run,
+            )
 
     def _solved(
         self, fold: Fold, lambdas: Array, reader: Reader, watch: Callable[[int], None]
@@ -326,22 +377,13 @@ def _assembled(
 ) -> CVPath:
     """Means and standard errors over folds, for the lambdas that every fold has reached."""
     size = min(whole.lambdas.size, *(fold.scores.size for fold in judged))
-    scores = np.array([fold.scores[:size] for fold in judged])
-    weights = np.array([fold.weight for fold in judged])
-    rows = [fold.rows for fold in judged if fold.rows is not None]
-    if grouped or len(rows) < len(judged):
-        grouped = True
-        mean, error = _over_folds(scores, weights)
-    else:
-        first, second = (np.sum([part[k][:size] for part in rows], axis=0) for k in range(2))
-        mean = first / weights.sum()
-        spread = np.maximum(second / weights.sum() - mean**2, 0.0)
-        error = np.sqrt(spread / (sum(fold.held_out.size for fold in folds) - 1))
+    grouped = grouped or any(fold.rows is None for fold in judged)
+    scores, mean, error = _means(judged, folds, grouped, size)
     return CVPath(
         path=whole.shortened(size) if size < whole.lambdas.size else whole,
         fold_paths=tuple(fold.path for fold in judged),
         fold_scores=scores,
-        fold_weights=weights,
+        fold_weights=np.array([fold.weight for fold in judged]),
         mean_scores=mean,
         std_errors=error,
         held_out=tuple(fold.held_out for fold in folds),
@@ -351,6 +393,22 @@ def _assembled(
         grouped=grouped,
         info=info,
     )
+
+
+def _means(
+    judged: Sequence[_Judged], folds: Sequence[Fold], grouped: bool, size: int
+) -> tuple[Array, Array, Array]:
+    """Scores of the folds at the first lambdas, their means and their standard errors."""
+    scores = np.array([fold.scores[:size] for fold in judged])
+    weights = np.array([fold.weight for fold in judged])
+    if grouped:
+        return scores, *_over_folds(scores, weights)
+    rows = [fold.rows for fold in judged if fold.rows is not None]
+    first, second = (np.sum([part[k][:size] for part in rows], axis=0) for k in range(2))
+    mean = first / weights.sum()
+    spread = np.maximum(second / weights.sum() - mean**2, 0.0)
+    error = np.sqrt(spread / (sum(fold.held_out.size for fold in folds) - 1))
+    return scores, mean, error
 
 
 def _over_folds(scores: Array, weights: Array) -> tuple[Array, Array]:
@@ -372,26 +430,6 @@ def _over_folds(scores: Array, weights: Array) -> tuple[Array, Array]:
 def _check_choice(call: str, name: str, given: Any, choices: Sequence[str]) -> None:
     if given not in choices:
         raise ValueError(f"{call}({name}={given!r}): it must be {' or '.join(map(repr, choices))}.")
-
-
-def _check_jobs(call: str, n_jobs: Any) -> int:
-    if n_jobs is None or n_jobs == -1:
-        return usable_cores()
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
-        raise TypeError(f"{call}(n_jobs={n_jobs!r}): it must be an integer or None.")
-    if n_jobs < 1:
-        raise ValueError(f"{call}(n_jobs={n_jobs}): it must be at least 1, or -1 for all cores.")
-    return int(n_jobs)
-
-
-def _one_blas_thread() -> AbstractContextManager[Any]:
-    """Keep the threads of a BLAS from fighting with those of the folds, if that is possible."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError:
-        return nullcontext()
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
-    return limits
 
 
 def _warn_of_edge(call: str, cv: CVPath) -> None:

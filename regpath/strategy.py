@@ -26,7 +26,7 @@ from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import Options, Problem, raise_for_nonfinite_columns
 
-__all__ = ["Solver", "measured", "prepare", "usable_cores"]
+__all__ = ["Solver", "check_jobs", "measured", "prepare", "usable_cores"]
 
 Array = NDArray[np.float64]
 
@@ -90,6 +90,17 @@ def measured(
 def usable_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_jobs(call: str, n_jobs: Any) -> int:
+    """Number of things that are worked on at the same time, or an error."""
+    if n_jobs is None or n_jobs == -1:
+        return usable_cores()
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
+        raise TypeError(f"{call}(n_jobs={n_jobs!r}): it must be an integer or None.")
+    if n_jobs < 1:
+        raise ValueError(f"{call}(n_jobs={n_jobs}): it must be at least 1, or -1 for all cores.")
+    return int(n_jobs)
 
 
 def _gaussian(problem: Problem, geometry: Geometry, options: Options) -> Solver:

@@ -29,6 +29,8 @@ loop
 path
 _warmup folds _held_out _refits
 relaxed
+relaxed_cv
+_blends
 _stated_design _stated_penalty
 _stated_losses
 _stated_multi _stated_cox
