@@ -12,15 +12,21 @@ from regpath.path import (
     refit,
     ridge_path,
 )
+from regpath.relaxed import RelaxedPath, relax
+from regpath.relaxed_cv import RelaxedCV
 from regpath.result import Path
 from regpath.selection import SelectionWarning, cv_path
+from regpath.surface import CVSurface
 
 __version__ = "0.1.0"
 
 __all__ = [
     "CVPath",
+    "CVSurface",
     "ConvergenceWarning",
     "Path",
+    "RelaxedCV",
+    "RelaxedPath",
     "SelectionWarning",
     "Settings",
     "Status",
@@ -33,6 +39,7 @@ __all__ = [
     "losses",
     "penalties",
     "refit",
+    "relax",
     "ridge_path",
     "scoring",
     "warmup",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,13 @@ __all__ = [
     "HEAD",
     "INTERCEPT",
     "coef_columns",
+    "five_digits",
     "header",
     "native_frame",
     "path_columns",
+    "percent",
     "summary",
+    "table",
     "table_rows",
     "to_frame",
 ]
@@ -38,13 +42,19 @@ def summary(path: Path, n_ends: int | None = None) -> str:
     n_ends : int, optional
         Show this many lines at each end of the table only. Default: all lines.
     """
-    rows = table_rows(path)
-    widths = [max(map(len, column)) for column in zip(HEAD, *rows, strict=True)]
+    return "\n".join([*header(path), "", *table(HEAD, table_rows(path), n_ends)])
+
+
+def table(
+    head: tuple[str, ...], rows: Sequence[tuple[str, ...]], n_ends: int | None = None
+) -> list[str]:
+    """Lines of a table; the second column is that of lambda."""
+    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
     lines = [_line(row, widths) for row in rows]
     if n_ends is not None and len(lines) > 2 * n_ends + 1:
-        dots = _line(("", "...", "", "", "", ""), widths)
+        dots = _line(("", "...", *[""] * (len(head) - 2)), widths)
         lines = [*lines[:n_ends], dots, *lines[-n_ends:]]
-    return "\n".join([*header(path), "", _line(HEAD, widths), *lines])
+    return [_line(head, widths), *lines]
 
 
 def table_rows(path: Path) -> list[tuple[str, ...]]:
@@ -53,8 +63,8 @@ def table_rows(path: Path) -> list[tuple[str, ...]]:
     return [
         (
             str(i),
-            _five(lambda_),
-            f"{round(100 * dev, 2) + 0.0:.2f}",
+            five_digits(lambda_),
+            percent(dev),
             str(df),
             f"{gap:.1e}",
             status.name.lower(),
@@ -63,8 +73,14 @@ def table_rows(path: Path) -> list[tuple[str, ...]]:
     ]
 
 
-def _five(number: float) -> str:
+def five_digits(number: float) -> str:
+    """A number with five digits."""
     return f"{number:#.5g}".rstrip(".")
+
+
+def percent(share: float) -> str:
+    """A share in percent; never -0.00."""
+    return f"{round(100 * share, 2) + 0.0:.2f}"
 
 
 def _line(cells: tuple[str, ...], widths: list[int]) -> str:

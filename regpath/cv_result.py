@@ -17,6 +17,8 @@ from regpath.result import Path
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+    from regpath.relaxed_cv import RelaxedCV
+
 __all__ = ["CVPath", "Rule"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -50,6 +52,8 @@ class CVPath:
         Whether means and errors are those of fold scores; otherwise of the losses of single rows.
     info : dict
         Passes over X, numbers of threads, time.
+    relaxed : RelaxedCV or None
+        Scores of blends with the unpenalised refits, if they were asked for (``relax=True``).
 
     Examples
     --------
@@ -74,6 +78,7 @@ class CVPath:
     greater_is_better: bool
     grouped: bool = True
     info: dict[str, Any] = field(default_factory=dict)
+    relaxed: RelaxedCV | None = None
 
     def __post_init__(self) -> None:
         for name in ("fold_scores", "fold_weights", "mean_scores", "std_errors"):
@@ -103,19 +108,24 @@ class CVPath:
         return self.path.lambdas
 
     @property
+    def is_judged(self) -> bool:
+        """Whether there is a mean score at all."""
+        return not bool(np.isnan(self.mean_scores).all())
+
+    @property
     def index_min(self) -> int:
         """Position of the best mean score; of equal ones the largest lambda."""
-        if np.isnan(self.mean_scores).all():
+        if not self.is_judged:
             raise ValueError(
                 f"CVPath: no fold has a score ({self.score_label}), so that no lambda can be "
                 "chosen; use fewer folds, or another scoring."
             )
-        return int(np.nanargmin(self._losses))
+        return int(np.nanargmin(self.losses))
 
     @property
     def index_1se(self) -> int:
         """Position of the largest lambda whose score is within one standard error of the best."""
-        best, losses = self.index_min, self._losses
+        best, losses = self.index_min, self.losses
         within = losses <= losses[best] + np.nan_to_num(self.std_errors[best])
         return int(np.argmax(within))
 
@@ -133,7 +143,7 @@ class CVPath:
         return float(self.lambdas[self.index_1se])
 
     @property
-    def _losses(self) -> FloatArray:
+    def losses(self) -> FloatArray:
         """Mean scores, the smaller the better."""
         return -self.mean_scores if self.greater_is_better else self.mean_scores
 
@@ -163,7 +173,7 @@ class CVPath:
             raise ValueError(
                 f"CVPath.at({rule!r}): a percentage is a number >= 0 and %, such as '2%'."
             )
-        losses = self._losses
+        losses = self.losses
         best = losses[self.index_min]
         return int(np.argmax(losses <= best + share * abs(best)))
 
@@ -366,4 +376,5 @@ class CVPath:
             fold_scores=self.fold_scores[:, part],
             mean_scores=self.mean_scores[part],
             std_errors=self.std_errors[part],
+            relaxed=None if self.relaxed is None else self.relaxed.shortened(n_lambdas),
         )

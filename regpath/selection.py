@@ -1,7 +1,7 @@
 """Cross-validation of whole paths: every fold is a vector of weights on one X.
 
-The path of all rows and those of the folds are solved at the same time and share their passes over
-X (`regpath.solvers.shared`); X is never copied. Each fold is certified like any other path.
+The path of all rows and those of the folds are solved at the same time (`regpath.fold_work`); X is
+never copied. Each fold is certified like any other path.
 """
 
 from __future__ import annotations
@@ -9,37 +9,37 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Any, Literal, NamedTuple
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath._held_out import interpolated, predictors
+from regpath import _blends
 from regpath.cv_result import CVPath
-from regpath.designs import Dense
-from regpath.families import Gaussian
-from regpath.folds import Fold, check_folds, is_partition, rows_of
-from regpath.loop import Fit, progress_bar, warn_of_misses
+from regpath.fold_work import Advance, FoldLambdas, FoldWork, Judged, root_mean_square
+from regpath.folds import check_folds
+from regpath.loop import progress_bar, warn_of_misses
 from regpath.path import check
+from regpath.relaxed import warn_of_refits
+from regpath.relaxed_cv import check_gammas
 from regpath.result import Path
-from regpath.scoring import HeldOut, Scorer, resolve
-from regpath.solvers.fold_products import FoldProducts, ProductsReader
-from regpath.solvers.reader import Reader
-from regpath.solvers.shared import SharedPasses
-from regpath.strategy import usable_cores
-from regpath.validation import Options, Problem
+from regpath.scoring import resolve
+from regpath.strategy import check_jobs
+from regpath.surface import CVSurface
+from regpath.validation import check_options
 
 __all__ = ["SelectionWarning", "cv_path"]
 
 Array = NDArray[np.float64]
-FoldLambdas = Literal["shared", "glmnet"]
 
 # With fewer rows a fold, its score says little: the losses of single rows are taken, as by
 # cv.glmnet.
 LEAST_ROWS = 3
+# How often a grid is extended, by how many lambdas, and the smallest share of lambda_max.
+EXTENSIONS, LONGER, SMALLEST = 20, 20, 1e-10
 
 
 class SelectionWarning(UserWarning):
@@ -57,9 +57,13 @@ def cv_path(
     random_state: Any = None,
     grouped: bool = True,
     fold_lambdas: FoldLambdas = "shared",
+    relax: bool = False,
+    gammas: Any = (0.0, 0.25, 0.5, 0.75, 1.0),
+    extend: bool = False,
+    l1_ratio: Any = 1.0,
     **options: Any,
-) -> CVPath:
-    """Cross-validate a whole regularization path.
+) -> Any:
+    """Cross-validate a whole regularization path, or one for each of several l1_ratios.
 
     Parameters
     ----------
@@ -88,13 +92,24 @@ def cv_path(
         on a grid of its own (unless ``lambdas`` are given), with predictors interpolated linearly
         at the lambdas of the whole path, and for the gaussian family with the quadratic part of the
         penalty in units of the standard deviation of the response of the fold.
+    relax : bool, default False
+        Whether to judge blends with the unpenalised refits as well, see `regpath.relax`; the
+        result is ``relaxed``, a `RelaxedCV`.
+    gammas : array of shape (G,), default (0, 0.25, 0.5, 0.75, 1)
+        Shares of the penalised fit in these blends.
+    extend : bool, default False
+        Whether to continue the grid towards 0 until the best lambda is not its last one (or
+        nothing changes any more).
+    l1_ratio : float or sequence of float, default 1
+        Several make a surface of scores. Each has its own grid; all share the folds, and go on
+        with what the one before has gathered.
     **options
         All other options of `fit_path`. ``max_features``, ``stop_at_dev_ratio`` and ``callback``
         end the whole path, and with it those of the folds.
 
     Returns
     -------
-    CVPath
+    CVPath, or CVSurface for a sequence of l1_ratios
 
     Raises
     ------
@@ -106,7 +121,7 @@ def cv_path(
     SelectionWarning
         If the best lambda is the smallest one of the grid.
     ConvergenceWarning
-        Once, if points of any path miss ``tol``.
+        Once, if points of any path miss ``tol``; once, if refits do.
 
     References
     ----------
@@ -122,295 +137,107 @@ def cv_path(
     (97,)
     """
     call, started = "cv_path", time.monotonic()
-    problem, settings = check(call, X, y, {**options, "progress": progress})
+    ratios = _check_ratios(call, l1_ratio)
+    problem, settings = check(call, X, y, {**options, "l1_ratio": ratios[0], "progress": progress})
     _check_choice(call, "fold_lambdas", fold_lambdas, ("shared", "glmnet"))
-    if not isinstance(grouped, bool | np.bool_):
-        raise TypeError(f"{call}(grouped={grouped!r}): it must be True or False.")
-    n_jobs = _check_jobs(call, n_jobs)
+    _check_flag(call, "grouped", grouped)
+    _check_extend(call, extend, fold_lambdas)
+    gammas = check_gammas(call, relax, gammas)
+    n_jobs = check_jobs(call, n_jobs)
     scorer = resolve(call, scoring, problem.response.family)
     folds = check_folds(call, cv, X, y, problem.response, problem.weights, random_state)
     n_judged = sum(int(np.count_nonzero(problem.weights[f.held_out])) for f in folds)
-    if n_judged < LEAST_ROWS * len(folds):
-        grouped = False
-    common = call, problem, settings, folds, scorer, y
-    work = _CrossValidation(*common, grouped, fold_lambdas, n_jobs, started)
+    grouped = bool(grouped) and n_judged >= LEAST_ROWS * len(folds)
+    common = call, problem, settings, folds, scorer, y, grouped
+    work = FoldWork(*common, fold_lambdas, n_jobs, started, extend or ratios.size > 1)
     total = settings.n_lambdas if settings.lambdas is None else settings.lambdas.size
-    with progress_bar(progress, total * (1 + len(folds)), "folds") as advance:
-        whole, judged = work.run(advance)
-    cv_result = _assembled(whole, judged, folds, scorer, 0 if grouped else n_judged, work.info())
-    warn_of_misses(call, [cv_result.path, *cv_result.fold_paths], stacklevel=3)
-    _warn_of_edge(call, cv_result)
-    return cv_result
+    results = {}
+    with progress_bar(progress, total * (1 + len(folds)) * ratios.size, "folds") as advance:
+        for r in sorted(set(ratios.tolist()), reverse=True):
+            whole, judged = work.run(r, advance)
+            result = _assembled(work, whole, judged, n_judged)
+            if extend:
+                result, judged = _extended(work, result, judged, advance, n_judged)
+            if relax:
+                result = _relaxed(work, result, judged, gammas, n_judged)
+            results[r] = result
+    cvs = [results[r] for r in ratios.tolist()]
+    warn_of_misses(call, [p for cv in cvs for p in (cv.path, *cv.fold_paths)], stacklevel=3)
+    surface = CVSurface(tuple(cvs))
+    _warn_of_edge(call, surface.best)
+    return surface if np.ndim(l1_ratio) else cvs[0]
 
 
-class _Judged(NamedTuple):
-    """The path of a fold, and how it does on the rows that are held out."""
-
-    path: Path
-    scores: Array
-    weight: float
-    within: Array | None
-    """Standard deviation of the losses of single rows, if the score is their mean."""
-
-
-@dataclass
-class _CrossValidation:
-    """All there is to know to solve and to judge the folds."""
-
-    call: str
-    problem: Problem
-    options: Options
-    folds: Sequence[Fold]
-    scorer: Scorer
-    y: Any
-    grouped: bool
-    fold_lambdas: FoldLambdas
-    n_jobs: int
-    started: float
-
-    def __post_init__(self) -> None:
-        n_threads = self.options.n_threads or usable_cores()
-        self._shared = SharedPasses(self.problem.design, n_threads, self.n_jobs)
-        self._products: FoldProducts | None = None
-        # Between passes the folds share the cores.
-        self._within = replace(
-            self.options,
-            n_threads=max(1, n_threads // self.n_jobs),
-            max_features=None,
-            stop_at_dev_ratio=None,
-            callback=None,
-        )
-
-    def run(self, advance: Callable[[int], None]) -> tuple[Path, list[_Judged]]:
-        """Solve the path of all rows and those of the folds, and judge these."""
-        with _one_blas_thread():
-            return self._run(advance)
-
-    def _run(self, advance: Callable[[int], None]) -> tuple[Path, list[_Judged]]:
-        self._products = self._fold_products()
-        reader = self._reader(None) if self._products else None
-        whole = Fit(self.call, self.problem, self.options, started=self.started, reader=reader)
-        lambdas = self._grid(whole, self.problem)
-        o = self.options
-        if any(stop is not None for stop in (o.max_features, o.stop_at_dev_ratio, o.callback)):
-            whole.follow(lambdas, advance)  # it may end early, and the folds with it
-            lambdas = lambdas[: whole.size]
-        elif self._products is None:
-            whole.geometry.reader = self._shared.reader()
-
-        def solve_whole() -> None:
-            whole.follow(lambdas[whole.size :], advance)
-
-        def judge(k: int) -> Callable[[], _Judged]:
-            return lambda: self._judge(k, lambdas, advance)
-
-        folds = range(len(self.folds))
-        _, *judged = self._shared.run([solve_whole, *map(judge, folds)])
-        return whole.path(), judged
-
-    def _fold_products(self) -> FoldProducts | None:
-        """Products over the rows of the folds, where least squares needs nothing else of X."""
-        problem, design = self.problem, self.problem.design
-        rows = [fold.held_out for fold in self.folds]
-        if not (
-            isinstance(problem.response.family, Gaussian)
-            and isinstance(design, Dense)
-            and FoldProducts.pay(design, len(rows))
-            and is_partition(self.folds, problem.n)
-        ):
-            return None
-        n_threads = self.options.n_threads or usable_cores()
-        y = problem.response.y - problem.offset
-        return FoldProducts(design, y, problem.weights, rows, n_threads)
-
-    def _reader(self, fold: int | None) -> Reader:
-        if self._products is None:
-            return self._shared.reader()
-        return ProductsReader(self._products, fold, self._shared.own)
-
-    def _judge(self, k: int, lambdas: Array, advance: Callable[[int], None]) -> _Judged:
-        """Solve the path of a fold, and judge it."""
-
-        def watch(points: int) -> None:
-            if self._shared.stopped:
-                raise KeyboardInterrupt
-            advance(points)
-
-        fold = self.folds[k]
-        path, knots, wanted = self._solved(fold, lambdas, self._reader(k), watch)
-        if self._products is not None and self._is_squared_error():
-            scores = self._mean_squares(k, path, knots, wanted)
-            if not np.isnan(scores).any():
-                return _Judged(
-                    path, scores, self._products.weight(k) * self.problem.weight_sum, None
-                )
-
-        def at(rows: NDArray[np.int64]) -> HeldOut:
-            eta = predictors(self.problem.design, rows, path, self.problem.offset)
-            return self._held_out(
-                rows, eta if knots is wanted else interpolated(eta, knots, wanted)
-            )
-
-        held = at(fold.held_out)
-        within = None
-        if self.scorer.needs_training:
-            used = np.flatnonzero(fold.times)
-            beside = at(used)
-            beside = replace(beside, weights=beside.weights * fold.times[used])
-            scores = self.scorer.score(held, beside)
-        else:
-            scores = self.scorer.score(held)
-            losses = self.scorer.by_row(held)
-            if losses is not None:
-                within = _root_mean_square(held.weights / held.weights.sum(), losses - scores)
-        return _Judged(path, scores, self.scorer.weight(held), within)
-
-    def _solved(
-        self, fold: Fold, lambdas: Array, reader: Reader, watch: Callable[[int], None]
-    ) -> tuple[Path, Array, Array]:
-        """The path of a fold, its lambdas, and those in the same units where it will be judged."""
-        training = training_problem(self.problem, fold.times)
-        options, stretch = self._within, 1.0
-        if self.fold_lambdas == "glmnet":
-            options, stretch = as_glmnet(self.problem, training, options)
-        fit = Fit(self.call, training, options, started=self.started, reader=reader)
-        if self.fold_lambdas == "shared":
-            fit.follow(lambdas, watch)
-            return fit.path(), lambdas, lambdas
-        knots = at = self._grid(fit, training)
-        if options.l1_ratio == 0.0 and options.lambdas is None:
-            at = np.concatenate([[np.inf], knots[1:]])  # glmnet begins ridge at the null model
-        fit.follow(at, watch)
-        path, wanted = fit.path(), lambdas * stretch
-        if path.lambdas.size < knots.size:  # it ended early: nothing is known of what follows
-            knots = knots[: path.lambdas.size]
-            wanted = wanted[: max(1, np.count_nonzero(wanted >= knots[-1]))]
-        return path, knots, wanted
-
-    def _is_squared_error(self) -> bool:
-        """Whether sums over the rows of a fold are all that its score needs."""
-        scorer = self.scorer
-        return self.grouped and scorer.function is None and scorer.name in ("mse", "deviance")
-
-    def _mean_squares(self, k: int, path: Path, knots: Array, wanted: Array) -> Array:
-        """Mean squared errors of a gaussian path on a fold; nan if they have lost digits."""
-        assert self._products is not None
-        coefs, intercepts = path.coefs, path.intercepts
-        if knots is not wanted:
-            coefs, intercepts = (interpolated(a, knots, wanted) for a in (coefs, intercepts))
-        return self._products.squared_errors(k, coefs, intercepts) / self._products.weight(k)
-
-    def _grid(self, fit: Fit, problem: Problem) -> Array:
-        """The lambdas of a path, where glmnet has them if that is wanted."""
-        o, grid = self.options, fit.grid()
-        if self.fold_lambdas == "glmnet" and o.lambdas is None and o.l1_ratio == 0.0:
-            grid = grid / _deviation(problem, o)
-        return grid
-
-    def _held_out(self, rows: NDArray[np.int64], eta: Array) -> HeldOut:
-        """Some rows, and what is predicted for them at the lambdas of the whole path."""
-        problem, response = self.problem, self.problem.response
-        return HeldOut(
-            family=response.family,
-            y=response.y[rows],
-            # In the user's units: glmnet weighs folds by them.
-            weights=problem.weights[rows] * problem.weight_sum,
-            eta=eta,
-            classes=response.classes,
-            strata=None if response.strata is None else response.strata[rows],
-            given=rows_of(self.y, rows) if self.scorer.function is not None else None,
-        )
-
-    def info(self) -> dict[str, Any]:
-        return {
-            "passes": self._shared.passes,
-            "n_jobs": self.n_jobs,
-            "fold_lambdas": self.fold_lambdas,
-            "seconds_total": time.monotonic() - self.started,
-        }
-
-
-def training_problem(problem: Problem, times: Array) -> Problem:
-    """The problem with every row counted so many times: not at all, once, or more often."""
-    weights = problem.weights * times
-    total = float(weights.sum())
-    weights /= total
-    weights.flags.writeable = False
-    given = problem.given["sample_weight"]
-    kept = times if given is None else given * times
-    return replace(
-        problem,
-        weights=weights,
-        weight_sum=problem.weight_sum * total,
-        given={**problem.given, "sample_weight": kept},
-        notes=(),
-    )
-
-
-def as_glmnet(whole: Problem, training: Problem, options: Options) -> tuple[Options, float]:
-    """Options of a fold by the rule of cv.glmnet, and its lambdas per lambda of the whole path.
-
-    glmnet's penalty is lambda (a |b|_1 + (1 - a) / (2 s) |b|^2) with s the standard deviation of
-    the response in the gaussian family, and 1 in the others. In each fold s is another.
-    """
-    r, s, own = options.l1_ratio, _deviation(whole, options), _deviation(training, options)
-    a = r / (r + s * (1.0 - r))
-    stretch = (a + (1.0 - a) / own) / (a + (1.0 - a) / s)
-    given = None if options.lambdas is None else options.lambdas * stretch
-    return replace(options, l1_ratio=a / (a + (1.0 - a) / own), lambdas=given), stretch
-
-
-def _deviation(problem: Problem, options: Options) -> float:
-    """Standard deviation of the response, about 0 without an intercept; 1 if not gaussian."""
-    if not isinstance(problem.response.family, Gaussian):
-        return 1.0
-    w = problem.weights
-    y = np.where(w > 0.0, problem.response.y - problem.offset, 0.0)
-    centre = float(w @ y) if options.fit_intercept else 0.0
-    return math.sqrt(float(w @ (y - centre) ** 2)) or 1.0
-
-
-def _assembled(
-    whole: Path,
-    judged: Sequence[_Judged],
-    folds: Sequence[Fold],
-    scorer: Scorer,
-    n_single: int,
-    info: dict[str, Any],
-) -> CVPath:
-    """Means and standard errors over folds, for the lambdas that every fold has reached.
-
-    Errors are those of losses of ``n_single`` single rows, if that is not 0 and there are such.
-    """
+def _assembled(work: FoldWork, whole: Path, judged: Sequence[Judged], n_judged: int) -> CVPath:
+    """The result for the lambdas that every fold has reached."""
     size = min(whole.lambdas.size, *(fold.scores.size for fold in judged))
-    scores = np.array([fold.scores[:size] for fold in judged])
-    weights = np.array([fold.weight for fold in judged])
-    within = [fold.within[:size] for fold in judged if fold.within is not None]
-    grouped = not n_single or len(within) < len(judged)
-    mean, error = _over_folds(scores, weights)
-    if not grouped:
-        share = np.tile(weights / weights.sum(), 2)
-        error = _root_mean_square(share, np.concatenate([scores - mean, within]))
-        error /= math.sqrt(n_single - 1)
     paths = [fold.path for fold in judged]
     if size < whole.lambdas.size:
         whole = whole.shortened(size)
-    if info["fold_lambdas"] == "shared":
+    if work.fold_lambdas == "shared":
         paths = [path.shortened(size) if size < path.lambdas.size else path for path in paths]
+    grouped = work.grouped or any(fold.within is None for fold in judged)
+    scores, mean, error = _means(judged, size, 0 if grouped else n_judged)
     return CVPath(
         path=whole,
         fold_paths=tuple(paths),
         fold_scores=scores,
-        fold_weights=weights,
+        fold_weights=np.array([fold.weight for fold in judged]),
         mean_scores=mean,
         std_errors=error,
-        held_out=tuple(fold.held_out for fold in folds),
-        scoring=scorer.name,
-        score_label=scorer.label,
-        greater_is_better=scorer.greater_is_better,
+        held_out=tuple(fold.held_out for fold in work.folds),
+        scoring=work.scorer.name,
+        score_label=work.scorer.label,
+        greater_is_better=work.scorer.greater_is_better,
         grouped=grouped,
-        info=info,
+        info=work.info(),
     )
+
+
+def _extended(
+    work: FoldWork, cv: CVPath, judged: list[Judged], advance: Advance, n_judged: int
+) -> tuple[CVPath, list[Judged]]:
+    """Continue the grid as long as its smallest lambda is the best one."""
+    for _ in range(EXTENSIONS):
+        lambdas, losses = cv.lambdas, cv.losses
+        best = losses.size - 1
+        if lambdas.size < 2 or cv.index_min < best or not 0.0 < lambdas[-1] < lambdas[-2] < np.inf:
+            break
+        step = lambdas[-1] / lambdas[-2]
+        further = lambdas[-1] * step ** np.arange(1, LONGER + 1)
+        top = lambdas[np.isfinite(lambdas)][0]
+        if further[-1] < SMALLEST * top:
+            break
+        whole, judged = work.extend(further, advance)
+        cv = _assembled(work, whole, judged, n_judged)
+    return cv, judged
+
+
+def _relaxed(
+    work: FoldWork, cv: CVPath, judged: Sequence[Judged], gammas: Array, n_judged: int
+) -> CVPath:
+    """The same with blends of the paths and their unpenalised refits."""
+    blends = work.relax(cv.path, judged, gammas)
+    n_single = 0 if cv.grouped else n_judged
+    means = partial(_means, size=cv.lambdas.size, n_single=n_single)
+    warn_of_refits(work.call, [blends.whole, *blends.folds], stacklevel=4)
+    return replace(cv, relaxed=_blends.assembled(cv, blends, means))
+
+
+def _means(judged: Sequence[Judged], size: int, n_single: int) -> tuple[Array, Array, Array]:
+    """Scores of the folds at the first lambdas, their means and standard errors.
+
+    Errors are those of losses of ``n_single`` single rows, if that is not 0.
+    """
+    scores = np.array([fold.scores[:size] for fold in judged])
+    weights = np.array([fold.weight for fold in judged])
+    mean, error = _over_folds(scores, weights)
+    if n_single:
+        within = [fold.within[:size] for fold in judged if fold.within is not None]
+        share = np.tile(weights / weights.sum(), 2)
+        error = root_mean_square(share, np.concatenate([scores - mean, within]))
+        error /= math.sqrt(n_single - 1)
+    return scores, mean, error
 
 
 def _over_folds(scores: Array, weights: Array) -> tuple[Array, Array]:
@@ -425,42 +252,36 @@ def _over_folds(scores: Array, weights: Array) -> tuple[Array, Array]:
         share = share / share.sum(axis=0)
         mean = np.where(known, share * scores, 0.0).sum(axis=0)
         mean[count == 0] = np.nan
-        error = _root_mean_square(share, np.where(known, scores - mean, 0.0))
+        error = root_mean_square(share, np.where(known, scores - mean, 0.0))
         return mean, error / np.sqrt(count - 1)
 
 
-def _root_mean_square(shares: Array, values: Array) -> Array:
-    """sqrt(sum_i s_i v_i^2) down the columns of v, where squares may leave the range of numbers."""
-    top = np.abs(values).max(axis=0)
-    with np.errstate(invalid="ignore", divide="ignore", under="ignore"):
-        squares = np.where(values == 0.0, 0.0, (values / top) ** 2)
-        shares = shares if shares.ndim == 2 else shares[:, None]
-        return np.asarray(top * np.sqrt((shares * squares).sum(axis=0)))
+def _check_ratios(call: str, l1_ratio: Any) -> Array:
+    """One or several l1_ratios; whether each is between 0 and 1."""
+    if isinstance(l1_ratio, str) or np.ndim(l1_ratio) > 1 or not np.size(l1_ratio):
+        raise ValueError(f"{call}(l1_ratio={l1_ratio!r}): give a number or a list of numbers.")
+    if not np.ndim(l1_ratio):
+        return np.array([check_options(call, l1_ratio=l1_ratio).l1_ratio])
+    return np.array([check_options(call, l1_ratio=r).l1_ratio for r in l1_ratio])
+
+
+def _check_flag(call: str, name: str, given: Any) -> None:
+    if not isinstance(given, bool | np.bool_):
+        raise TypeError(f"{call}({name}={given!r}): it must be True or False.")
+
+
+def _check_extend(call: str, extend: Any, fold_lambdas: str) -> None:
+    _check_flag(call, "extend", extend)
+    if extend and fold_lambdas != "shared":
+        raise ValueError(
+            f"{call}(extend=True): folds with grids of their own have no common grid to extend; "
+            "use fold_lambdas='shared'."
+        )
 
 
 def _check_choice(call: str, name: str, given: Any, choices: Sequence[str]) -> None:
     if not isinstance(given, str) or given not in choices:
         raise ValueError(f"{call}({name}={given!r}): it must be {' or '.join(map(repr, choices))}.")
-
-
-def _check_jobs(call: str, n_jobs: Any) -> int:
-    if n_jobs is None or n_jobs == -1:
-        return usable_cores()
-    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
-        raise TypeError(f"{call}(n_jobs={n_jobs!r}): it must be an integer or None.")
-    if n_jobs < 1:
-        raise ValueError(f"{call}(n_jobs={n_jobs}): it must be at least 1, or -1 for all cores.")
-    return int(n_jobs)
-
-
-def _one_blas_thread() -> AbstractContextManager[Any]:
-    """Keep the threads of a BLAS from fighting with those of the folds, if that is possible."""
-    try:
-        from threadpoolctl import threadpool_limits
-    except ModuleNotFoundError:
-        return nullcontext()
-    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
-    return limits
 
 
 def _warn_of_edge(call: str, cv: CVPath) -> None:
@@ -479,7 +300,7 @@ def _warn_of_edge(call: str, cv: CVPath) -> None:
     warnings.warn(
         f"{call}: the best {cv.score_label} is at the smallest lambda of the grid, "
         f"{cv.lambdas[-1]:.4g}; a smaller one may be better. To do: pass a smaller "
-        "lambda_min_ratio, or lambdas that go further down.",
+        "lambda_min_ratio, lambdas that go further down, or extend=True.",
         SelectionWarning,
         stacklevel=3,
     )

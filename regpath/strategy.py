@@ -27,7 +27,7 @@ from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import Options, Problem, raise_for_nonfinite_columns
 
-__all__ = ["Solver", "prepare", "usable_cores"]
+__all__ = ["Solver", "check_jobs", "measured", "prepare", "usable_cores"]
 
 Array = NDArray[np.float64]
 
@@ -62,14 +62,11 @@ def prepare(
     X with others has a reader for them; ``known`` belongs to the same problem at another l1_ratio.
     """
     family = problem.response.family
-    # Other families keep their response and offset as they are: only columns are standardised.
-    gaussian = isinstance(family, Gaussian)
-    y = problem.response.y - problem.offset if gaussian else np.zeros(problem.n)
     if known is None:
-        geometry = _measure(call, problem, options, y, reader)
+        geometry = measured(call, problem, options, reader)
     else:
         geometry = replace(known[0], passes=0.0)
-    if gaussian:
+    if isinstance(family, Gaussian):
         solver = _gaussian(problem, geometry, options)
         if isinstance(solver, ActiveSetSolver) and known and isinstance(known[1], ActiveSetSolver):
             solver.continue_from(known[1])
@@ -79,16 +76,20 @@ def prepare(
     return geometry, _smooth(family, problem, geometry, options)
 
 
-def _measure(
-    call: str, problem: Problem, options: Options, y: Array, reader: Reader | None
+def measured(
+    call: str, problem: Problem, options: Options, reader: Reader | None = None
 ) -> Geometry:
+    """The standardised view of a problem; only the gaussian family has a working response."""
+    family = problem.response.family
+    gaussian = isinstance(family, Gaussian)
+    y = problem.response.y - problem.offset if gaussian else np.zeros(problem.n)
     try:
         return measure(
             problem.design,
             y,
             problem.weights,
             # Shifting a column changes nothing where hazards are only compared.
-            fit_intercept=options.fit_intercept or isinstance(problem.response.family, Cox),
+            fit_intercept=options.fit_intercept or isinstance(family, Cox),
             standardize=options.standardize,
             n_threads=options.n_threads or usable_cores(),
             reader=reader,
@@ -100,6 +101,17 @@ def _measure(
 def usable_cores() -> int:
     """Cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_jobs(call: str, n_jobs: Any) -> int:
+    """Number of things that are worked on at the same time, or an error."""
+    if n_jobs is None or n_jobs == -1:
+        return usable_cores()
+    if isinstance(n_jobs, bool) or not isinstance(n_jobs, int | np.integer):
+        raise TypeError(f"{call}(n_jobs={n_jobs!r}): it must be an integer or None.")
+    if n_jobs < 1:
+        raise ValueError(f"{call}(n_jobs={n_jobs}): it must be at least 1, or -1 for all cores.")
+    return int(n_jobs)
 
 
 def _gaussian(problem: Problem, geometry: Geometry, options: Options) -> Solver:

@@ -26,7 +26,8 @@ record
 strategy
 loop
 path
-_warmup folds _held_out
+_warmup folds _held_out _refits
+relaxed
 _stated_design _stated_penalty
 _stated_losses
 _stated_multi _stated_cox
@@ -34,8 +35,11 @@ _stated_problem _stated_family
 _stated_newton
 _certify_families _scores _hat
 scoring _freedom loo
+relaxed_cv
 cv_result
+_blends surface
 _cv_table _cv_storage
+fold_work
 selection diagnostics plot survival criteria
 datasets sklearn glmnet regpath
 benchmark

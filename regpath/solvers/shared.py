@@ -16,13 +16,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Csc, Dense
+from regpath.designs import Csc, Dense, n_bytes, n_columns
 from regpath.solvers.reader import Moments, OwnReader, Reader, dots_many, moments_many
 
-__all__ = ["SharedPasses"]
+__all__ = ["SharedPasses", "room_for"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+# Vectors over the columns that a solver holds.
+VECTORS = 16
+# Share of the memory of X that solvers may take together, and bytes that they may take in any case.
+SHARE_OF_X, LEAST_DENSE, LEAST_SPARSE = 0.4, 16e6, 256e6
+
+
+def room_for(design: Dense | Csc, n: int) -> int:
+    """Problems whose solvers fit into a fair share of the memory of X."""
+    p, order = n_columns(design), min(n, n_columns(design))
+    dense = isinstance(design, Dense)
+    references = (12 if dense else 4) * (n + p)
+    columns = 1.5 * order * n if dense else 0
+    one = 8.0 * (VECTORS * p + references + columns + 3.0 * order**2 * dense)
+    least = LEAST_DENSE if dense else LEAST_SPARSE
+    return int(max(least, SHARE_OF_X * n_bytes(design)) / one)
 
 
 class SharedPasses:

@@ -6,12 +6,13 @@ Results do not depend on the number of threads: every entry of a result belongs 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["equal_ranges", "in_ranges", "threads_worth"]
+__all__ = ["equal_ranges", "in_ranges", "one_blas_thread", "threads_worth"]
 
 # Fewer multiplications than this take less time than handing them to a second thread.
 ENTRIES_PER_THREAD = 2_000_000
@@ -46,3 +47,13 @@ def in_ranges(kernel: Any, edges: NDArray[np.int64], *arrays: Any) -> None:
         kernel(*arrays, *own)
         for job in jobs:
             job.result()
+
+
+def one_blas_thread() -> AbstractContextManager[Any]:
+    """Keep the threads of a BLAS from fighting with those of the caller, if that is possible."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        return nullcontext()
+    limits: AbstractContextManager[Any] = threadpool_limits(1, user_api="blas")
+    return limits

@@ -1,0 +1,129 @@
+"""Least squares on subsets of the columns of one design, all from one Gram matrix.
+
+With G = X~'X~ and q = X~'y~ of all columns (`regpath.solvers.geometry`), the coefficients on a
+subset A solve G_AA b = q_A. The distance to the minimum is h'G_AA^-1 h / 2 with h = q_A - G_AA b.
+
+Reference: Golub and Van Loan, Matrix Computations, 4th ed., sections 4.2 and 5.3.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from regpath.designs import Dense
+from regpath.kernels import factor
+from regpath.solvers.geometry import Geometry
+from regpath.solvers.gram import largest_gram
+from regpath.solvers.points import NULL
+from regpath.solvers.products import apply, gram_of_columns
+from regpath.solvers.working import working_columns
+
+__all__ = ["SubsetFit", "Subsets"]
+
+Array = NDArray[np.float64]
+Index = NDArray[np.int64]
+
+# Below this share of its diagonal a pivot has lost half of the digits: residuals are then taken
+# from the columns themselves.
+ILL_CONDITIONED = 1e-6
+
+
+class SubsetFit(NamedTuple):
+    """Least squares on some columns, in working units.
+
+    Attributes
+    ----------
+    coefs : ndarray of shape (k,)
+    gap : float
+        Distance to the minimum, relative to the null objective.
+    explained : float
+        1 - |r|^2 / |y~|^2, for |y~| = 1.
+    """
+
+    coefs: Array
+    gap: float
+    explained: float
+
+
+class Subsets:
+    """Least squares on subsets of the columns of a design.
+
+    Parameters
+    ----------
+    geometry : Geometry
+        The design, whose columns should all belong to some subset.
+    fit_intercept : bool
+        Whether the columns are centred.
+    """
+
+    def __init__(self, geometry: Geometry, *, fit_intercept: bool) -> None:
+        self._geometry = geometry
+        rows = int(np.count_nonzero(geometry.root)) - fit_intercept
+        self._most = rows if geometry.p <= largest_gram(geometry.design) else 0
+        self._gram: Array | None = None
+
+    def fit(self, features: Index) -> SubsetFit | None:
+        """Coefficients of some features; None where that needs a more careful solver.
+
+        That is where columns depend on each other, exactly or nearly, or where the Gram matrix of
+        the design is too large.
+        """
+        g = self._geometry
+        informative = ~g.constant[features]
+        if not informative.all():  # a constant column has the coefficient 0
+            some = self.fit(features[informative])
+            if some is None:
+                return None
+            coefs = np.zeros(features.size)
+            coefs[informative] = some.coefs
+            return some._replace(coefs=coefs)
+        if features.size == 0:
+            return SubsetFit(np.empty(0), 0.0, 0.0)
+        if features.size > self._most:
+            return None
+        if self._gram is None:
+            self._gram = _gram(g)
+        return self._solve(self._gram[np.ix_(features, features)], features)
+
+    def _solve(self, G: Array, features: Index) -> SubsetFit | None:
+        g, q = self._geometry, self._geometry.product[features]
+        try:
+            # numpy, not scipy: each brings a BLAS with its own threads.
+            L = np.linalg.cholesky(G)
+        except np.linalg.LinAlgError:
+            return None
+        pivot = float(np.min(np.diagonal(L) ** 2 / np.diagonal(G)))
+        if pivot <= factor.DEPENDENT:
+            return None
+        R, k = np.ascontiguousarray(L.T), features.size
+        b = q.copy()
+        factor.solve(R, b, k)
+        for _ in range(2):  # the second time only to see what is left
+            h = q - G @ b if pivot > ILL_CONDITIONED else self._gradient(features, b)
+            step = h.copy()
+            factor.solve(R, step, k)
+            b += step
+        # A rounding error e of a gradient moves the minimum by e^2 / 2 over the curvature left.
+        noise = np.finfo(float).eps * (1.0 + float(np.abs(b).sum()))
+        gap = 0.5 * max(float(step @ h), 0.0) + 0.5 * k * noise**2 / pivot
+        rr = float(g.response @ g.response) - float((q + h) @ b)
+        return SubsetFit(b, gap / NULL, float(g.response @ g.response) - rr)
+
+    def _gradient(self, features: Index, b: Array) -> Array:
+        g = self._geometry
+        full = np.zeros(g.p)
+        full[features] = b
+        return g.gradient_of(g.response - apply(g, full), features)
+
+
+def _gram(geometry: Geometry) -> Array:
+    """X~'X~ of all columns."""
+    everything = np.arange(geometry.p)
+    if isinstance(geometry.design, Dense):
+        return gram_of_columns(geometry, everything)
+    block = working_columns(geometry).append(everything, True)
+    assert block is not None
+    return np.tril(block) + np.tril(block, -1).T
