@@ -40,6 +40,8 @@ Array = NDArray[np.float64]
 LEAST_ROWS = 3
 # How often a grid is extended, by how many lambdas, and the smallest share of lambda_max.
 EXTENSIONS, LONGER, SMALLEST = 20, 20, 1e-10
+# Improvement over a twentieth of the grid, in standard errors, that is none.
+FLAT = 0.01
 
 
 class SelectionWarning(UserWarning):
@@ -98,8 +100,7 @@ def cv_path(
     gammas : array of shape (G,), default (0, 0.25, 0.5, 0.75, 1)
         Shares of the penalised fit in these blends.
     extend : bool, default False
-        Whether to continue the grid towards 0 until the best lambda is not its last one (or
-        nothing changes any more).
+        Whether to continue the grid towards 0 as long as the score improves at its end.
     l1_ratio : float or sequence of float, default 1
         Several make a surface of scores. Each has its own grid; all share the folds, and go on
         with what the one before has gathered.
@@ -119,7 +120,7 @@ def cv_path(
     Warns
     -----
     SelectionWarning
-        If the best lambda is the smallest one of the grid.
+        If the score still improves at the smallest lambda of the grid.
     ConvergenceWarning
         Once, if points of any path miss ``tol``; once, if refits do.
 
@@ -199,9 +200,8 @@ def _extended(
 ) -> tuple[CVPath, list[Judged]]:
     """Continue the grid as long as its smallest lambda is the best one."""
     for _ in range(EXTENSIONS):
-        lambdas, losses = cv.lambdas, cv.losses
-        best = losses.size - 1
-        if lambdas.size < 2 or cv.index_min < best or not 0.0 < lambdas[-1] < lambdas[-2] < np.inf:
+        lambdas = cv.lambdas
+        if not _is_open(cv) or not 0.0 < lambdas[-1] < lambdas[-2] < np.inf:
             break
         step = lambdas[-1] / lambdas[-2]
         further = lambdas[-1] * step ** np.arange(1, LONGER + 1)
@@ -211,6 +211,15 @@ def _extended(
         whole, judged = work.extend(further, advance)
         cv = _assembled(work, whole, judged, n_judged)
     return cv, judged
+
+
+def _is_open(cv: CVPath) -> bool:
+    """Whether the score still improves at the smallest lambda, by more than noise."""
+    size = cv.lambdas.size
+    if size < 2 or not cv.is_judged or cv.index_min < size - 1 or cv.lambdas[-1] == 0.0:
+        return False
+    gain = cv.losses[-1 - max(1, size // 20)] - cv.losses[-1]
+    return not gain <= FLAT * np.nan_to_num(cv.std_errors[-1])
 
 
 def _relaxed(
@@ -286,8 +295,7 @@ def _check_choice(call: str, name: str, given: Any, choices: Sequence[str]) -> N
 
 def _warn_of_edge(call: str, cv: CVPath) -> None:
     """Warn if nothing was judged, or a smaller lambda than the grid has might be better."""
-    size = cv.lambdas.size
-    if np.isnan(cv.mean_scores).all():
+    if not cv.is_judged:
         warnings.warn(
             f"{call}: no fold has a score ({cv.score_label}), so that no lambda can be chosen. "
             "To do: use fewer folds, or another scoring.",
@@ -295,7 +303,7 @@ def _warn_of_edge(call: str, cv: CVPath) -> None:
             stacklevel=3,
         )
         return
-    if size < 2 or cv.index_min < size - 1 or math.isclose(cv.lambdas[-1], 0.0):
+    if not _is_open(cv):
         return
     warnings.warn(
         f"{call}: the best {cv.score_label} is at the smallest lambda of the grid, "
