@@ -105,9 +105,9 @@ def encode(call: str, path: Path) -> tuple[Metadata, Arrays]:
 
 def write(call: str, file: File, metadata: Metadata, arrays: Arrays) -> None:
     """Write arrays and JSON to one npz archive."""
-    text = in_json(call, {"version": _package_version(), **metadata}).encode()
+    content = in_json(call, {"version": _package_version(), **metadata}).encode()
     with _opened(file, "wb") as stream:
-        members: dict[str, Any] = arrays | {"metadata": np.frombuffer(text, dtype=np.uint8)}
+        members: dict[str, Any] = arrays | {"metadata": np.frombuffer(content, dtype=np.uint8)}
         np.savez_compressed(stream, **members)
 
 

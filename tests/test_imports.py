@@ -18,7 +18,7 @@ _fields
 _predict
 result kernels
 cv_result
-_storage _cv_storage _table _cv_table _tables
+_drawing _storage _cv_storage _table _cv_table _tables
 designs losses penalties
 screening families grid _inputs _responses
 validation
