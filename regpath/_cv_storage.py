@@ -13,6 +13,7 @@ from regpath._storage import (
     UnreadableError,
     check_format,
     decode,
+    decode_file,
     encode,
     in_json,
     numeric,
@@ -23,7 +24,7 @@ from regpath._storage import (
 from regpath.cv_result import CVPath, File
 from regpath.result import Path
 
-__all__ = ["SCHEMA", "load", "save"]
+__all__ = ["SCHEMA", "load", "load_either", "save"]
 
 SCHEMA = 1
 """Version of the layout. Raise it when an older regpath could no longer read a new file."""
@@ -63,6 +64,16 @@ def save(cv: CVPath, file: File) -> None:
 def load(file: File) -> CVPath:
     """Read a cross-validation from `file`, or say in one `ValueError` what is wrong with it."""
     return read("CVPath.load", file, _decoded)
+
+
+def load_either(call: str, file: File) -> CVPath | Path:
+    """Read a cross-validation or a single path, whichever `file` holds."""
+
+    def decoded(metadata: Metadata, arrays: Arrays) -> CVPath | Path:
+        whole = metadata.get("format") == FORMAT
+        return _decoded(metadata, arrays) if whole else decode_file(metadata, arrays)
+
+    return read(call, file, decoded)
 
 
 def _beside(cv: CVPath) -> dict[str, Path]:

@@ -24,6 +24,7 @@ __all__ = [
     "UnreadableError",
     "check_format",
     "decode",
+    "decode_file",
     "encode",
     "in_json",
     "load",
@@ -63,12 +64,13 @@ def save(path: Path, file: File) -> None:
 
 def load(file: File) -> Path:
     """Read a path from `file`, or say in one `ValueError` what is wrong with it."""
+    return read("Path.load", file, decode_file)
 
-    def decoded(metadata: Metadata, arrays: Arrays) -> Path:
-        check_format(metadata, FORMAT, SCHEMA)
-        return decode(metadata, arrays)
 
-    return read("Path.load", file, decoded)
+def decode_file(metadata: Metadata, arrays: Arrays) -> Path:
+    """The path of a file, or the reason why it is none."""
+    check_format(metadata, FORMAT, SCHEMA)
+    return decode(metadata, arrays)
 
 
 def encode(call: str, path: Path) -> tuple[Metadata, Arrays]:

@@ -16,7 +16,9 @@ __all__ = [
     "INTERCEPT",
     "coef_columns",
     "header",
+    "native_frame",
     "path_columns",
+    "point_columns",
     "summary",
     "table_rows",
     "to_frame",
@@ -168,6 +170,18 @@ def coef_columns(path: Path) -> dict[str, Any]:
     K outputs follow one another and are told apart by a first column ``output``. The cox family
     has no intercept.
     """
+    columns, rows = _coef_rows(path)
+    return columns | dict(zip(_lambda_labels(path), rows.T, strict=True))
+
+
+def point_columns(path: Path, index: int) -> dict[str, Any]:
+    """Columns of the table of coefficients at one point, with rows as in `coef_columns`."""
+    columns, rows = _coef_rows(path)
+    return columns | {"coefficient": rows[:, index]}
+
+
+def _coef_rows(path: Path) -> tuple[dict[str, Any], Any]:
+    """What the rows of a table of coefficients are, and their numbers at every lambda."""
     K, p, n = path.n_outputs or 1, path.n_features, path.lambdas.size
     values = path.coefs.reshape(K, p, n)
     names = list(path.feature_labels)
@@ -178,8 +192,7 @@ def coef_columns(path: Path) -> dict[str, Any]:
     if path.n_outputs is not None:
         columns["output"] = [label for label in path.output_labels for _ in names]
     columns["feature"] = names * K
-    rows = values.reshape(K * len(names), n)
-    return columns | dict(zip(_lambda_labels(path), rows.T, strict=True))
+    return columns, values.reshape(K * len(names), n)
 
 
 def to_frame(path: Path, what: str, backend: Any) -> Any:
@@ -187,11 +200,11 @@ def to_frame(path: Path, what: str, backend: Any) -> Any:
     tables = {"path": path_columns, "coefs": coef_columns}
     if what not in tables:
         raise ValueError(f"Path.to_frame(what={what!r}): what must be 'path' or 'coefs'.")
-    return frame_of(tables[what](path), backend)
+    return native_frame(tables[what](path), backend)
 
 
-def frame_of(columns: dict[str, Any], backend: Any) -> Any:
-    """A native data frame of named columns; by default of pandas, or else of polars."""
+def native_frame(columns: dict[str, Any], backend: Any) -> Any:
+    """Named columns as a data frame of the backend; None: pandas if installed, else polars."""
     narwhals = require("narwhals", "frames")
     if backend is None:
         backend = "pandas" if importlib.util.find_spec("pandas") else "polars"

@@ -38,6 +38,7 @@ scoring
 selection diagnostics plot plot_selection survival
 datasets sklearn glmnet regpath
 benchmark
+_command_input
 _commands
 _bench_command _cv_command
 cli
