@@ -27,7 +27,7 @@ record
 strategy
 loop
 path
-_warmup folds _held_out
+folds _held_out
 _stated_design _stated_penalty
 _stated_losses
 _stated_multi _stated_cox
@@ -36,6 +36,7 @@ _stated_newton
 _certify_families _scores
 scoring
 selection diagnostics plot plot_selection survival
+_warmup
 datasets sklearn glmnet regpath
 benchmark
 _command_input
