@@ -14,7 +14,7 @@ import typer
 
 from regpath._tables import DataError, Table, read_table
 
-__all__ = ["DataFile", "FitOptions", "Stated", "problem_of", "split", "with_fields"]
+__all__ = ["DataFile", "FitOptions", "Offset", "Stated", "problem_of", "split", "with_fields"]
 
 DataFile = Annotated[
     FilePath,
@@ -79,6 +79,9 @@ Tolerance = Annotated[float, typer.Option(help="Bound on the relative dual gap."
 Weights = Annotated[
     str | None, typer.Option(metavar="NAME", help="Column of weights.", show_default=False)
 ]
+Offset = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Column of offsets.", show_default=False)
+]
 Exclude = Annotated[
     list[str] | None,
     typer.Option(help="Columns to leave out: A,B.", metavar="A,B", show_default=False),
@@ -100,6 +103,7 @@ class FitOptions(NamedTuple):
     intercept: Intercept = True
     standardize: Standardize = True
     weights: Weights = None
+    offset: Offset = None
     exclude: Exclude = None
     tol: Tolerance = 1e-6
 
@@ -117,6 +121,7 @@ class FitOptions(NamedTuple):
 
         family = families.resolve(call, self.family, **family_options(self.family, self.option))
         table = read_table(self.data)
+        offset = None if self.offset is None else table.vector(self.offset, "--offset")
         wanted = {option: name for option, name in beside.items() if name is not None}
         labels = {
             option: table.labels(name, f"--{option.replace('_', '-')}")
@@ -126,7 +131,7 @@ class FitOptions(NamedTuple):
             table,
             self.target,
             self.weights,
-            [*split(self.exclude), *wanted.values()],
+            [*split(self.exclude), *wanted.values(), *([self.offset] if self.offset else [])],
             family=family.name,
             event=self.event,
             start=self.start,
@@ -139,6 +144,7 @@ class FitOptions(NamedTuple):
             "fit_intercept": self.intercept,
             "standardize": self.standardize,
             "sample_weight": sample_weight,
+            "offset": offset,
             "tol": self.tol,
         }
         return Stated(X, y, tuple(names), table.notes, options, labels)

@@ -22,7 +22,7 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from regpath._command_input import DataFile, FitOptions, Stated, with_fields
+from regpath._command_input import DataFile, FitOptions, Offset, Stated, with_fields
 from regpath._cv_storage import load_either
 from regpath._extras import require
 from regpath._predict import PredictionType
@@ -145,6 +145,7 @@ def predict(
             help="response: means or probabilities, link: linear predictors, class: labels.",
         ),
     ] = "response",
+    offset: Offset = None,
     out: Annotated[
         FilePath | None,
         typer.Option(metavar="FILE", help="CSV file. Default: print.", show_default=False),
@@ -157,7 +158,10 @@ def predict(
     table = read_table(data, notes=path.info.get("data"))
     # A model that was saved from Python may know no names: then columns go by their order.
     X = table.design(path.feature_names or table.names, role="features of the model")
-    predictions = path.predict(X, lambda_, type=cast(PredictionType, kind))
+    if offset is None and path.settings.offset is not None:
+        raise DataError(f"{model}: the model has an offset; name its column with --offset.")
+    given = None if offset is None else table.vector(offset, "--offset")
+    predictions = path.predict(X, lambda_, cast(PredictionType, kind), offset=given)
     outputs = path.output_labels if kind != "class" else ()
     names = _prediction_names(outputs, None if lambda_ is not None else path.lambdas)
     columns = dict(zip(names, predictions.reshape(-1, len(names)).T, strict=True))

@@ -199,7 +199,7 @@ class CVPath:
         --------
         >>> import regpath
         >>> X, y, names, _ = regpath.datasets.load_prostate()
-        >>> cv = regpath.cv_path(X, y, random_state=0)
+        >>> cv = regpath.cv_path(X, y, random_state=1)
         >>> cv.at("1se").n_nonzero <= cv.at("min").n_nonzero
         True
         >>> cv.at(lambda cv: cv.mean_scores.argmin()).index == cv.index_min
@@ -262,7 +262,7 @@ class CVPath:
         --------
         >>> import numpy as np, regpath
         >>> X, y, names, _ = regpath.datasets.load_prostate()
-        >>> cv = regpath.cv_path(X, y, random_state=0)
+        >>> cv = regpath.cv_path(X, y, random_state=1)
         >>> error = ((cv.out_of_fold(X, "min") - y) ** 2).mean()
         >>> bool(np.isclose(error, cv.mean_scores.min(), rtol=0.05))
         True

@@ -142,6 +142,23 @@ def test_a_model_predicts_by_a_rule_or_at_a_number(run, prostate):
     assert "a rule is 'min', '1se'" in line
 
 
+def test_an_offset_is_a_column(run, prostate):
+    frame = pd.read_csv("d.csv").assign(shift=np.arange(97) / 97.0)
+    frame.to_csv("d.csv", index=False)
+    code, _, err = run("cv", *prostate, "--offset", "shift", "--out", "out")
+    assert (code, err) == (0, [])
+    cv = CVPath.load("out/model.npz")
+    assert cv.path.feature_names == DATA.feature_names
+    expected = reference(offset=frame["shift"])
+    np.testing.assert_allclose(cv.mean_scores, expected.mean_scores, rtol=1e-9)
+    code, _, (line,) = run("predict", "out/model.npz", "d.csv")
+    assert code == 2
+    assert "name its column with --offset" in line
+    _, out, _ = run("predict", "out/model.npz", "d.csv", "--offset", "shift")
+    predictions = np.array(out.split()[1:], dtype=float)
+    np.testing.assert_array_equal(predictions, cv.predict(DATA.X, offset=frame["shift"]))
+
+
 def test_a_model_of_fit_has_no_rules(run, prostate):
     run("fit", *prostate, "--out", "out")
     code, _, (line,) = run("predict", "out/model.npz", "d.csv", "--lambda-value", "1se")
