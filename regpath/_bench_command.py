@@ -9,7 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
-from regpath._commands import app, problem_of
+from regpath._command_input import problem_of
+from regpath._commands import app
 from regpath._extras import require
 from regpath._tables import DataError, read_table
 

@@ -1,35 +1,45 @@
 """The commands of ``regpath``: each reads, calls the library and writes, in a few lines.
 
 A new command is one function here, or in a module of its own as `regpath._bench_command`, which
-`regpath.cli` imports; `regpath._tables` reads its data and writes its tables.
+`regpath.cli` imports; `regpath._command_input` holds the options that commands share, and
+`regpath._tables` reads data and writes tables.
 """
 
 from __future__ import annotations
 
-import csv
 import os
 import platform
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path as FilePath
 from typing import Annotated, Any, cast
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from regpath._command_input import DataFile, FitOptions, Offset, Stated, with_fields
+from regpath._cv_storage import load_either
 from regpath._extras import require
 from regpath._predict import PredictionType
 from regpath._table import HEAD, coef_columns, header, path_columns, table_rows
-from regpath._tables import DataError, Table, read_table, write_csv
+from regpath._tables import DataError, read_table, write_csv
 from regpath.result import Path
 
-__all__ = ["INTERRUPTED", "app", "problem_of", "run"]
+__all__ = [
+    "INTERRUPTED",
+    "app",
+    "named",
+    "prepare",
+    "print_table",
+    "run",
+    "warnings_as_lines",
+    "write_files",
+]
 
 app = typer.Typer(
     name="regpath",
@@ -38,71 +48,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-DataFile = Annotated[
-    FilePath,
-    typer.Argument(
-        metavar="DATA",
-        help="CSV, Parquet, .npz (X and y, or a sparse X), .npy, or svmlight "
-        "(.svm, .svmlight, .libsvm, .txt).",
-        show_default=False,
-    ),
-]
-Target = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME",
-        help="Column to explain (.npz: an array, default y; .npy: a column number; "
-        "svmlight: the label): numbers, or labels of classes. cox: the time; multigaussian: A,B.",
-        show_default=False,
-    ),
-]
-FamilyName = Annotated[
-    str,
-    typer.Option(
-        metavar="FAMILY",
-        help="Distribution of the target: gaussian, binomial, poisson, gamma, tweedie, huber, "
-        "multinomial, multigaussian or cox.",
-    ),
-]
-FamilyOptions = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--option",
-        metavar="NAME=VALUE",
-        help="Option of the family: link=probit, power=1.2, delta=0.5, grouped=true, ties=efron.",
-        show_default=False,
-    ),
-]
-Event = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="cox: column of events, 1 or 0 (censored).", show_default=False
-    ),
-]
-Start = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="cox: column of times at which rows enter.", show_default=False
-    ),
-]
-MinRatio = Annotated[
-    float | None,
-    typer.Option(
-        help="Smallest lambda relative to the largest. Default: 1e-4, or 1e-2 if there are "
-        "more columns than rows.",
-        show_default=False,
-    ),
-]
-Weights = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Column of weights.", show_default=False)
-]
-Offset = Annotated[
-    str | None, typer.Option(metavar="NAME", help="Column of offsets.", show_default=False)
-]
-Exclude = Annotated[
-    list[str] | None,
-    typer.Option(help="Columns to leave out: A,B.", metavar="A,B", show_default=False),
-]
 Directory = Annotated[
     FilePath | None,
     typer.Option(
@@ -159,70 +104,37 @@ def _start(
 
 
 @app.command()
-def fit(
-    data: DataFile,
-    target: Target = None,
-    family: FamilyName = "gaussian",
-    option: FamilyOptions = None,
-    event: Event = None,
-    start: Start = None,
-    l1_ratio: Annotated[float, typer.Option(help="1: lasso, 0: ridge, between: both.")] = 1.0,
-    n_lambdas: Annotated[int, typer.Option(help="Number of points of the path.")] = 100,
-    lambda_min_ratio: MinRatio = None,
-    intercept: Annotated[bool, typer.Option(help="Fit an intercept.")] = True,
-    standardize: Annotated[bool, typer.Option(help="Penalise on standardized columns.")] = True,
-    weights: Weights = None,
-    offset: Offset = None,
-    exclude: Exclude = None,
-    tol: Annotated[float, typer.Option(help="Bound on the relative dual gap.")] = 1e-6,
-    out: Directory = None,
-) -> None:
+@with_fields
+def fit(given: FitOptions, out: Directory = None) -> None:
     """Fit a regularization path and print its table."""
-    from regpath import families, fit_path
+    from regpath import fit_path
 
-    stated = families.resolve("fit", family, **_family_options(family, option))
-    if out is not None:  # rather now than after the fit
-        require("matplotlib", "plot")
-        out.mkdir(parents=True, exist_ok=True)
-    table = read_table(data)
-    given = None if offset is None else table.vector(offset, "--offset")
-    left_out = [*_split(exclude), *([] if offset is None else [offset])]
-    X, y, sample_weight, names = problem_of(
-        table, target, weights, left_out, family=stated.name, event=event, start=start
-    )
-    with _warnings_as_lines():
-        path = fit_path(
-            X,
-            y,
-            family=stated,
-            l1_ratio=l1_ratio,
-            n_lambdas=n_lambdas,
-            lambda_min_ratio=lambda_min_ratio,
-            fit_intercept=intercept,
-            standardize=standardize,
-            sample_weight=sample_weight,
-            offset=given,
-            tol=tol,
-            progress=sys.stderr.isatty(),
-        )
-    path = replace(path, feature_names=tuple(names), info=path.info | {"data": table.notes})
+    stated = given.read("fit")
+    prepare(out)
+    with warnings_as_lines():
+        path = fit_path(stated.X, stated.y, **stated.options, progress=sys.stderr.isatty())
+    path = named(path, stated)
     _print_path(path)
     if out is None:
         typer.echo("Nothing was written; --out DIR writes tables, picture and model.")
     else:
-        typer.echo("Wrote " + ", ".join(str(file) for file in write_results(path, out)))
+        write_files(out, _writers(path))
 
 
 @app.command()
 def predict(
     model: Annotated[
-        FilePath, typer.Argument(metavar="MODEL", help="model.npz of a fit.", show_default=False)
+        FilePath,
+        typer.Argument(metavar="MODEL", help="model.npz of fit or cv.", show_default=False),
     ],
     data: DataFile,
     lambda_value: Annotated[
-        float | None,
+        str | None,
         typer.Option(
-            help="Any value within the path. Default: all of its grid.", show_default=False
+            metavar="FLOAT|RULE",
+            help="Any value within the path; of a cross-validation also 1se, min or 2%. "
+            "Default: all of its grid; of a cross-validation 1se.",
+            show_default=False,
         ),
     ] = None,
     kind: Annotated[
@@ -242,20 +154,36 @@ def predict(
     """Predict for the rows of DATA, whose columns are matched by name, in any order."""
     if not model.is_file():
         raise DataError(f"{model}: there is no such file.")
-    path = Path.load(model)
+    path, lambda_ = _chosen(model, lambda_value)
     table = read_table(data, notes=path.info.get("data"))
     # A model that was saved from Python may know no names: then columns go by their order.
     X = table.design(path.feature_names or table.names, role="features of the model")
     if offset is None and path.settings.offset is not None:
         raise DataError(f"{model}: the model has an offset; name its column with --offset.")
     given = None if offset is None else table.vector(offset, "--offset")
-    predictions = path.predict(X, lambda_value, cast(PredictionType, kind), offset=given)
+    predictions = path.predict(X, lambda_, cast(PredictionType, kind), offset=given)
     outputs = path.output_labels if kind != "class" else ()
-    names = _prediction_names(outputs, None if lambda_value is not None else path.lambdas)
+    names = _prediction_names(outputs, None if lambda_ is not None else path.lambdas)
     columns = dict(zip(names, predictions.reshape(-1, len(names)).T, strict=True))
     write_csv(out or sys.stdout, columns)
     if out is not None:
         typer.echo(f"Wrote {len(predictions)} predictions to {out}")
+
+
+def _chosen(model: FilePath, wanted: str | None) -> tuple[Path, float | None]:
+    """The path of a file, and the lambda that a number or a rule means; None: all of them."""
+    result = load_either("predict", model)
+    with suppress(TypeError, ValueError):
+        wanted_number = float(cast(str, wanted))
+        return (result if isinstance(result, Path) else result.path), wanted_number
+    if isinstance(result, Path):
+        if wanted is not None:
+            raise DataError(
+                f"--lambda-value {wanted}: it must be a number; rules such as 1se are for models "
+                "of regpath cv."
+            )
+        return result, None
+    return result.path, float(result.lambdas[result.index_at(wanted or "1se")])
 
 
 def _prediction_names(outputs: Sequence[str], lambdas: Any) -> list[str]:
@@ -299,120 +227,38 @@ def info() -> None:
         typer.echo(f"{name.ljust(width)}  {value}")
 
 
-def problem_of(
-    table: Table,
-    target: str | None,
-    weights: str | None,
-    exclude: Sequence[str],
-    *,
-    family: str = "gaussian",
-    event: str | None = None,
-    start: str | None = None,
-) -> tuple[Any, Any, Any, list[str]]:
-    """Take X, y, weights and the names of the columns of X out of a table.
-
-    Parameters
-    ----------
-    table : Table
-    target, weights : str or None
-        Names of columns.
-    exclude : sequence of str
-        Columns that stay out of X.
-    family : str
-        Its name, which says what y is.
-    event, start : str or None
-        Further columns of y, for the cox family.
-    """
-    target = target or table.default_target
-    if target is None:
-        raise DataError(f"{table.source}: name the column to explain with --target.")
-    y, beside = _response(table, target, family, event, start)
-    sample_weight = None if weights is None else table.vector(weights, "--weights")
-    names = table.features(target, [*exclude, *beside, *([] if weights is None else [weights])])
-    return table.design(names), y, sample_weight, names
+def prepare(out: FilePath | None) -> None:
+    """Make the directory of the results, rather now than after the fit."""
+    if out is not None:
+        require("matplotlib", "plot")
+        out.mkdir(parents=True, exist_ok=True)
 
 
-def _response(
-    table: Table, target: str, family: str, event: str | None, start: str | None
-) -> tuple[Any, list[str]]:
-    """The response as the family wants it, and the columns besides the target that it is of."""
-    for option, name in (("--event", event), ("--start", start)):
-        if name is not None and family != "cox":
-            raise DataError(f"{option} belongs to --family cox, not to {family}.")
-    if family == "cox":
-        if event is None:
-            raise DataError(
-                "--family cox: name the column of events (1, or 0 if censored) with --event; "
-                "--target is the column of times."
-            )
-        roles = {"--start": start, "--target": target, "--event": event}
-        given = [(name, role) for role, name in roles.items() if name is not None]
-        y = np.column_stack([table.vector(name, role) for name, role in given])
-        return y, [name for name, _ in given if name != target]
-    if family in ("binomial", "multinomial"):
-        return table.labels(target, "--target"), []
-    several = _split([target])
-    if family == "multigaussian" and not table.has(target) and len(several) > 1:
-        return np.column_stack([table.vector(name, "--target") for name in several]), several
-    return table.vector(target, "--target"), []
+def named(path: Path, stated: Stated) -> Path:
+    """The path with the names of its features, and what a reader of later data must know."""
+    return replace(path, feature_names=stated.names, info=path.info | {"data": stated.notes})
 
 
-def _family_options(family: str, texts: Sequence[str] | None) -> dict[str, Any]:
-    """Options of a family from NAME=VALUE."""
-    from regpath.families import resolve
-
-    # Strata are one label a row: nothing for a command line.
-    known = {k: v for k, v in resolve("fit", family)._asdict().items() if k != "strata"}
-    options: dict[str, Any] = {}
-    for text in texts or ():
-        name, separator, value = text.partition("=")
-        if not separator or name not in known:
-            has = f"it has {', '.join(known)}" if known else "it has none"
-            raise DataError(f"--option {text}: the {family} family has no such option; {has}.")
-        kind = type(known[name])
-        try:
-            options[name] = {"true": True, "false": False}[value] if kind is bool else kind(value)
-        except (KeyError, ValueError):
-            must = "true or false" if kind is bool else "a number"
-            raise DataError(f"--option {text}: the value must be {must}.") from None
-    return options
+def write_files(out: FilePath, writers: dict[str, Callable[[FilePath], None]]) -> None:
+    """Write files into a directory that exists, and name them."""
+    for name, writer in writers.items():
+        writer(out / name)
+    typer.echo("Wrote " + ", ".join(str(out / name) for name in writers))
 
 
-def write_results(path: Path, directory: FilePath) -> list[FilePath]:
-    """Write the tables, the picture and the model of a path into a directory.
-
-    Parameters
-    ----------
-    path : Path
-    directory : pathlib.Path
-        Exists.
-
-    Returns
-    -------
-    files : list of pathlib.Path
-    """
+def _writers(path: Path) -> dict[str, Callable[[FilePath], None]]:
     from regpath.plot import save_figure
 
-    writers: dict[str, Callable[[FilePath], None]] = {
+    return {
         "coefs.csv": lambda file: write_csv(file, coef_columns(path)),
         "path.csv": lambda file: write_csv(file, path_columns(path)),
         "path.png": lambda file: save_figure(path, file),
         "model.npz": path.save,
     }
-    files = [directory / name for name in writers]
-    for file in files:
-        writers[file.name](file)
-    return files
-
-
-def _split(names: Sequence[str] | None) -> list[str]:
-    """Split A,B; a name that holds a comma stands in double quotes."""
-    rows = csv.reader(names or [], skipinitialspace=True)
-    return [name.strip() for row in rows for name in row if name.strip()]
 
 
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def warnings_as_lines() -> Iterator[None]:
     """Show warnings as one line on stderr, without the place in the code."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("default")
@@ -422,15 +268,26 @@ def _warnings_as_lines() -> Iterator[None]:
 
 
 def _print_path(path: Path) -> None:
+    bad = [None if status.ok else "bold red" for status in path.statuses]
+    print_table(header(path), HEAD, table_rows(path), bad)
+
+
+def print_table(
+    lines: Sequence[str],
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    styles: Sequence[str | None] | None = None,
+) -> None:
+    """Print lines, then a table of numbers and, at its sides, words."""
     console = Console()
-    for line in header(path):
+    for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     table = RichTable(box=None, pad_edge=False, header_style="bold")
-    for title in HEAD[:-1]:
-        table.add_column(title, justify="right", no_wrap=True)
-    table.add_column(HEAD[-1], no_wrap=True)
-    for row, status in zip(table_rows(path), path.statuses, strict=True):
-        table.add_row(*row, style=None if status.ok else "bold red")
+    for title in head:
+        side = "left" if title in ("status", "rule") else "right"
+        table.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]
+    for row, style in zip(rows, styles or [None] * len(rows), strict=True):
+        table.add_row(*row, style=style)
     console.print(table)
 
 

@@ -6,33 +6,97 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from regpath._table import native_frame
+from regpath._table import header, native_frame
 
 if TYPE_CHECKING:
     from regpath.cv_result import CVPath
     from regpath.surface import CVSurface
 
-__all__ = ["summary", "surface_summary", "to_frame"]
+__all__ = [
+    "HEAD",
+    "cv_columns",
+    "cv_header",
+    "notes",
+    "rule_rows",
+    "summary",
+    "surface_summary",
+    "to_frame",
+]
+
+HEAD = ("rule", "lambda", "score", "std error", "df", "position")
 
 
 def summary(cv: CVPath) -> str:
-    """What was done, then one line for each rule."""
-    K, lambdas = len(cv.fold_paths), cv.lambdas
-    head = (
-        f"Cross-validation of {lambdas.size} lambdas in {K} folds, {cv.path.family} family: "
-        f"{cv.score_label}"
-    )
-    lines = [head, "", "rule      lambda      score   std error  nonzero  position"]
-    judged = not np.isnan(cv.mean_scores).all()
-    for rule in ("min", "1se") if judged else ():
-        k = cv.index_at(rule)
-        lines.append(
-            f"{rule:4s} {lambdas[k]:11.5g} {cv.mean_scores[k]:10.5g} {cv.std_errors[k]:11.4g} "
-            f"{cv.path.n_nonzero[k]:8d} {k:9d}"
+    """What was fitted and how it was judged, one line for each rule, and what to mind."""
+    rows = [HEAD, *rule_rows(cv)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    table = [
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
+    ]
+    below = notes(cv)
+    below = ["", *below] if below else []
+    relaxed = [] if cv.relaxed is None else ["", repr(cv.relaxed)]
+    return "\n".join([*cv_header(cv), "", *table, *below, *relaxed])
+
+
+def cv_header(cv: CVPath) -> list[str]:
+    """Lines that say what was fitted, what the score is, and whether all paths reached tol."""
+    better = "greater" if cv.greater_is_better else "smaller"
+    what = "folds" if cv.grouped else "single rows"
+    paths, tol = (cv.path, *cv.fold_paths), cv.path.settings.tol
+    total = sum(path.lambdas.size for path in paths)
+    missed = sum(not status.ok for path in paths for status in path.statuses)
+    reached = f"{missed} of {total} points missed" if missed else "every point reached"
+    gap = max(path.dual_gaps.max(initial=0.0) for path in paths)
+    return [
+        header(cv.path)[0],
+        f"{len(cv.fold_paths)} folds, {cv.score_label} ({better} is better): "
+        f"mean and standard error over {what}",
+        f"{reached} tol={tol:g}, {len(paths)} paths in all (largest gap {gap:.1e})",
+    ]
+
+
+def rule_rows(cv: CVPath) -> list[tuple[str, ...]]:
+    """One row of text for each rule: the cells under `HEAD`."""
+    if not np.isfinite(cv.mean_scores).any():
+        return []
+    return [
+        (
+            rule,
+            f"{cv.lambdas[k]:.5g}",
+            f"{cv.mean_scores[k]:.5g}",
+            f"{cv.std_errors[k]:.4g}",
+            str(cv.path.n_nonzero[k]),
+            f"{k} of {cv.lambdas.size}",
         )
-    if cv.relaxed is not None:
-        lines += ["", repr(cv.relaxed)]
-    return "\n".join(lines)
+        for rule, k in (("min", cv.index_min), ("1se", cv.index_1se))
+    ]
+
+
+def notes(cv: CVPath) -> list[str]:
+    """What makes a choice doubtful, one line each."""
+    lines, size = [], cv.lambdas.size
+    if not np.isfinite(cv.mean_scores).any():
+        lines.append("no lambda has a score: no rule can choose")
+    elif cv.is_open:
+        lines.append("the score still improves at the smallest lambda: a smaller one may be better")
+    elif size > 1 and cv.index_min == 0:
+        lines.append("the best score is at the largest lambda: less penalty does not help")
+    without = int((~np.isfinite(cv.fold_scores)).any(axis=1).sum())
+    if without:
+        lines.append(f"{without} of {len(cv.fold_paths)} folds have no score at some lambdas")
+    return lines
+
+
+def cv_columns(cv: CVPath) -> dict[str, Any]:
+    """Columns of the table with one row per lambda."""
+    columns: dict[str, Any] = {
+        "lambda": cv.lambdas,
+        "df": cv.path.n_nonzero,
+        "mean_score": cv.mean_scores,
+        "std_error": cv.std_errors,
+    }
+    return columns | {f"fold_{k}": scores for k, scores in enumerate(cv.fold_scores)}
 
 
 def surface_summary(surface: CVSurface) -> str:
@@ -53,11 +117,4 @@ def surface_summary(surface: CVSurface) -> str:
 
 def to_frame(cv: CVPath, backend: Any) -> Any:
     """One row per lambda."""
-    columns: dict[str, Any] = {
-        "lambda": cv.lambdas,
-        "df": cv.path.n_nonzero,
-        "mean_score": cv.mean_scores,
-        "std_error": cv.std_errors,
-    }
-    columns |= {f"fold_{k}": scores for k, scores in enumerate(cv.fold_scores)}
-    return native_frame(columns, backend)
+    return native_frame(cv_columns(cv), backend)

@@ -21,6 +21,7 @@ __all__ = [
     "native_frame",
     "path_columns",
     "percent",
+    "point_columns",
     "summary",
     "table",
     "table_rows",
@@ -185,6 +186,18 @@ def coef_columns(path: Path) -> dict[str, Any]:
     K outputs follow one another and are told apart by a first column ``output``. The cox family
     has no intercept.
     """
+    columns, rows = _coef_rows(path)
+    return columns | dict(zip(_lambda_labels(path), rows.T, strict=True))
+
+
+def point_columns(path: Path, index: int) -> dict[str, Any]:
+    """Columns of the table of coefficients at one point, with rows as in `coef_columns`."""
+    columns, rows = _coef_rows(path)
+    return columns | {"coefficient": rows[:, index]}
+
+
+def _coef_rows(path: Path) -> tuple[dict[str, Any], Any]:
+    """What the rows of a table of coefficients are, and their numbers at every lambda."""
     K, p, n = path.n_outputs or 1, path.n_features, path.lambdas.size
     values = path.coefs.reshape(K, p, n)
     names = list(path.feature_labels)
@@ -195,8 +208,7 @@ def coef_columns(path: Path) -> dict[str, Any]:
     if path.n_outputs is not None:
         columns["output"] = [label for label in path.output_labels for _ in names]
     columns["feature"] = names * K
-    rows = values.reshape(K * len(names), n)
-    return columns | dict(zip(_lambda_labels(path), rows.T, strict=True))
+    return columns, values.reshape(K * len(names), n)
 
 
 def to_frame(path: Path, what: str, backend: Any) -> Any:

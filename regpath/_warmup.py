@@ -12,6 +12,7 @@ from regpath._inputs import check_design
 from regpath.families import Binomial, Multinomial
 from regpath.path import enet_path, lasso_path, ridge_path
 from regpath.penalties import ElasticNet
+from regpath.selection import cv_path
 from regpath.solvers.geometry import measure
 from regpath.solvers.residual import ResidualCore
 from regpath.solvers.working import working_columns
@@ -57,6 +58,7 @@ def warmup(progress: Callable[[str], Any] | None = None) -> list[str]:
         names.append(name)
     _exercise_dependent_columns()
     _exercise_families()
+    _exercise_scores()
     return names
 
 
@@ -81,6 +83,7 @@ def _exercise(X: Any) -> None:
     ridge_path(X, y, n_lambdas=3)
     ridge_path(X[:, :10], y, n_lambdas=3)
     lasso_path(X, y > 0.0, family="binomial", n_lambdas=3)
+    cv_path(X, y, cv=np.arange(y.size) % 3, lambdas=[0.1, 0.05, 0.0])
     design, _, _ = check_design("warmup", X)
     weights = np.full(y.size, 1.0 / y.size)
     geometry = measure(design, y, weights, fit_intercept=True, standardize=True)
@@ -97,6 +100,28 @@ def _exercise_dependent_columns() -> None:
     rng = np.random.default_rng(2)
     X = np.asfortranarray(np.repeat(rng.standard_normal((30, 5)), 2, axis=1))
     lasso_path(X, rng.standard_normal(30), n_lambdas=3, penalty_factor=np.repeat([0.0, 1.0], 5))
+
+
+def _exercise_scores() -> None:
+    """Deviances of every family, and scores that compare rows."""
+    rng = np.random.default_rng(4)
+    X = np.asfortranarray(rng.standard_normal((60, 3)))
+    y, event = np.arange(60.0) + 1.0, np.arange(60) % 2
+    folds = np.arange(60) // 2 % 3
+    responses = {
+        "poisson": y,
+        "gamma": y,
+        "tweedie": y,
+        "huber": y,
+        "binomial": event,
+        "multinomial": event,
+        "cox": np.column_stack([y, event]),
+    }
+    ranks = {"binomial": ("deviance", "auc"), "cox": ("deviance", "c_index")}
+    for family, response in responses.items():
+        for scoring in ranks.get(family, ("deviance",)):
+            # Down to 0, where the best may well be.
+            cv_path(X, response, family=family, cv=folds, scoring=scoring, lambdas=[0.1, 0.0])
 
 
 def _exercise_families() -> None:

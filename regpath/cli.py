@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require("typer", "cli")
         require("rich", "cli")
-        from regpath import _bench_command, _commands  # noqa: F401 - its import adds a command
+        from regpath import _bench_command, _commands, _cv_command  # noqa: F401 - they add commands
 
         return _commands.run(arguments)
     except KeyboardInterrupt:

@@ -24,6 +24,8 @@ __all__ = ["CVPath", "Rule"]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 File: TypeAlias = str | PathLike[str] | IO[bytes]
+# Improvement over a twentieth of the grid, in standard errors, that is none.
+FLAT = 0.01
 Rule: TypeAlias = "str | Callable[[CVPath], Any]"
 
 
@@ -123,6 +125,16 @@ class CVPath:
         return int(np.nanargmin(self.losses))
 
     @property
+    def is_open(self) -> bool:
+        """Whether the score still improves at the smallest lambda, by more than noise."""
+        size = self.lambdas.size
+        if size < 2 or not self.is_judged or self.lambdas[-1] == 0.0:
+            return False
+        gain = self.losses[-1 - max(1, size // 20)] - self.losses[-1]
+        noise = FLAT * np.nan_to_num(self.std_errors[-1])
+        return self.index_min == size - 1 and not bool(gain <= noise)
+
+    @property
     def index_1se(self) -> int:
         """Position of the largest lambda whose score is within one standard error of the best."""
         best, losses = self.index_min, self.losses
@@ -214,7 +226,7 @@ class CVPath:
         --------
         >>> import regpath
         >>> X, y, names, _ = regpath.datasets.load_prostate()
-        >>> cv = regpath.cv_path(X, y, random_state=0)
+        >>> cv = regpath.cv_path(X, y, random_state=1)
         >>> cv.at("1se").n_nonzero <= cv.at("min").n_nonzero
         True
         >>> cv.at(lambda cv: cv.mean_scores.argmin()).index == cv.index_min
@@ -278,7 +290,7 @@ class CVPath:
         --------
         >>> import numpy as np, regpath
         >>> X, y, names, _ = regpath.datasets.load_prostate()
-        >>> cv = regpath.cv_path(X, y, random_state=0)
+        >>> cv = regpath.cv_path(X, y, random_state=1)
         >>> error = ((cv.out_of_fold(X, "min") - y) ** 2).mean()
         >>> bool(np.isclose(error, cv.mean_scores.min(), rtol=0.05))
         True

@@ -9,6 +9,21 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from regpath._drawing import (
+    ALARM,
+    BACKGROUND,
+    COLOURS,
+    GUIDE,
+    Horizontal,
+    count_on_top,
+    end_names,
+    lambda_axis,
+    move_apart,
+    offscreen_figure,
+    settle,
+    short_name,
+    strip,
+)
 from regpath._extras import require
 from regpath.result import Path
 
@@ -18,15 +33,6 @@ if TYPE_CHECKING:
 __all__ = ["plot_diagnostics", "plot_path", "save_figure"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
-
-# Okabe and Ito's colours, which all kinds of colour vision tell apart; black stands last.
-COLOURS = (
-    "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6BB1", "#000000",
-)  # fmt: skip
-BACKGROUND = "#B8B8B8"
-GUIDE = "#666666"
-ALARM = "#C00000"
-LABEL_SIZE = 9.0
 
 X_LABELS = {
     "lambda": "lambda (log scale)",
@@ -114,7 +120,7 @@ def plot_diagnostics(path: Path, axes: Any = None) -> Any:
     panels = np.asarray(axes, dtype=object)
     if panels.size != 4:
         raise ValueError(f"plot_diagnostics(axes=...): {panels.size} axes were given, not 4.")
-    axis = _lambda_axis(path.lambdas)
+    axis = lambda_axis(path.lambdas)
     draw: tuple[Callable[[Axes, FloatArray, Path], None], ...] = (
         _draw_gaps,
         _draw_sizes,
@@ -125,17 +131,15 @@ def plot_diagnostics(path: Path, axes: Any = None) -> Any:
         axis.prepare(panel)
         function(panel, axis.positions, path)
         panel.set_xlabel(X_LABELS["lambda"])
-        _strip(panel)
+        strip(panel)
     return panels
 
 
 def save_figure(path: Path, file: str | PathLike[str]) -> None:
     """Write the picture of `plot_path` to a file, without any window system."""
-    panels = _subplots(require("matplotlib.figure", "plot").Figure, path)
-    figure = panels[0].figure
-    require("matplotlib.backends.backend_agg", "plot").FigureCanvasAgg(figure)
+    panels = _subplots(offscreen_figure, path)
     plot_path(path, ax=panels)
-    figure.savefig(file, dpi=200)
+    panels[0].figure.savefig(file, dpi=200)
 
 
 def _subplots(new_figure: Callable[..., Any], path: Path) -> npt.NDArray[Any]:
@@ -167,21 +171,19 @@ def _draw_panels(panels: npt.NDArray[Any], path: Path, x: str, n_labels: int) ->
         _draw_lines(ax, axis.positions, coefs, named, ranks[k])
         ax.set_xlabel(X_LABELS[x])
         ax.set_ylabel("coefficient (original scale)")
-        top = _count_on_top(ax, axis.positions, np.count_nonzero(coefs, axis=0))
+        top = count_on_top(ax, axis.positions, np.count_nonzero(coefs, axis=0))
         if path.n_outputs is not None:
-            ax.set_title(_shorten(path.output_labels[k]), fontweight="bold")
+            ax.set_title(short_name(path.output_labels[k]), fontweight="bold")
             _label_outside(ax, top, k, path.n_outputs)
-        names = [_shorten(path.feature_labels[features[j]]) for j in named]
-        all_texts.append(_end_names(ax, coefs[named, -1], names, ranks[k]))
+        names = [short_name(path.feature_labels[features[j]]) for j in named]
+        all_texts.append(end_names(ax, coefs[named, -1], names, ranks[k]))
     if path.family == "multinomial":  # one scale: the classes are compared with each other
         low, high = zip(*(ax.get_ylim() for ax in panels), strict=True)
         for ax in panels:
             ax.set_ylim(min(low), max(high))
-    for figure in {ax.get_figure(root=True) for ax in panels}:
-        if figure is not None and figure.get_layout_engine() is not None:  # decides on the height
-            figure.draw_without_rendering()
+    settle(*panels)
     for (ax, _, coefs, named), texts in zip(curves, all_texts, strict=True):
-        _move_apart(ax, texts, coefs[named, -1])
+        move_apart(ax, texts, coefs[named, -1])
 
 
 def _curves(panels: npt.NDArray[Any], path: Path, n_labels: int) -> list[_Curves]:
@@ -226,16 +228,9 @@ def _label_outside(ax: Axes, top: Axes, k: int, n_outputs: int) -> None:
         ax.set_xlabel("")
 
 
-class _Horizontal(NamedTuple):
-    """Where the points of a path lie on the horizontal axis, and how the axis is set up."""
-
-    positions: FloatArray
-    prepare: Callable[[Axes], None]
-
-
-def _horizontal(path: Path, x: str) -> _Horizontal:
+def _horizontal(path: Path, x: str) -> Horizontal:
     if x == "lambda":
-        return _lambda_axis(path.lambdas)
+        return lambda_axis(path.lambdas)
     sums = np.asarray(np.abs(path.coefs_sparse).sum(axis=0), dtype=np.float64).ravel()
     positions = path.dev_ratio if x == "dev_ratio" else sums
 
@@ -243,39 +238,7 @@ def _horizontal(path: Path, x: str) -> _Horizontal:
         low, high = float(positions.min(initial=0.0)), float(positions.max(initial=0.0))
         ax.set_xlim(low, high if high > low else low + 1.0)
 
-    return _Horizontal(positions, prepare)
-
-
-def _lambda_axis(lambdas: FloatArray) -> _Horizontal:
-    """Log axis with lambda decreasing to the right; inf and 0 stand a little apart at the ends."""
-    proper = lambdas[(lambdas > 0.0) & np.isfinite(lambdas)]
-    high, low = (proper[0], proper[-1]) if proper.size else (1.0, 1.0)
-    step = max((high / low) ** 0.08, 1.5)
-    beyond = {0.0: low / step, np.inf: high * step}
-    positions = np.array([beyond.get(value, value) for value in lambdas.tolist()])
-    named = [value for value in beyond if value in lambdas]
-
-    def prepare(ax: Axes) -> None:
-        ax.set_xscale("log")
-        ends = positions.max(), positions.min()
-        ax.set_xlim(ends if ends[0] > ends[1] else (2.0 * ends[0], 0.5 * ends[1]))
-        ticks = _log_ticks(low, high) if proper.size else []
-        wide = high / low > 100.0
-        texts = [f"$10^{{{round(np.log10(t))}}}$" if wide else f"{t:g}" for t in ticks]
-        texts += ["0" if value == 0.0 else r"$\infty$" for value in named]
-        ax.set_xticks([*ticks, *(beyond[value] for value in named)], texts)
-        if named or not wide:
-            ax.minorticks_off()
-
-    return _Horizontal(positions, prepare)
-
-
-def _log_ticks(low: float, high: float) -> list[float]:
-    """Powers of ten, at most ten of them; within two decades also twice and five times those."""
-    exponents = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1.0)
-    digits = (1.0,) if high / low > 100.0 else (1.0, 2.0, 5.0)
-    ticks = [digit * 10.0**e for e in exponents[:: 1 + exponents.size // 10] for digit in digits]
-    return [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+    return Horizontal(positions, prepare)
 
 
 def _draw_lines(
@@ -303,96 +266,7 @@ def _draw_lines(
     low, high = np.nanmin(coefs, initial=0.0), np.nanmax(coefs, initial=0.0)
     margin = 0.05 * (high - low) or 1.0
     ax.set_ylim(low - margin, high + margin)
-    _strip(ax)
-
-
-def _strip(ax: Axes) -> None:
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-
-
-def _count_on_top(ax: Axes, positions: FloatArray, n_nonzero: npt.NDArray[np.int64]) -> Axes:
-    """Second axis that counts non-zero coefficients at evenly spaced places."""
-    ticker = require("matplotlib.ticker", "plot")
-    top = ax.twiny()
-    top.set_xlim(0.0, 1.0)
-
-    def count(share: float, _: int) -> str:  # follows the axis below when that is zoomed
-        place = ax.transAxes.transform((share, 0.0))[0]
-        points = ax.transData.transform(np.column_stack([positions, np.zeros(positions.size)]))
-        return str(n_nonzero[np.argmin(np.abs(points[:, 0] - place))])
-
-    top.set_xticks(np.linspace(0.0, 1.0, 9))
-    top.xaxis.set_major_formatter(ticker.FuncFormatter(count))
-    top.set_xlabel("non-zero coefficients")
-    top.spines["right"].set_visible(False)
-    return top
-
-
-def _end_names(
-    ax: Axes, values: FloatArray, names: Sequence[str], ranks: Sequence[int]
-) -> list[Any]:
-    """Names beside the right end of the lines, connected to it."""
-    return [
-        ax.annotate(
-            name,
-            xy=(1.0, value),
-            xycoords=ax.get_yaxis_transform(),
-            xytext=(14.0, 0.0),
-            textcoords="offset points",
-            va="center",
-            fontsize=LABEL_SIZE,
-            color=COLOURS[rank % len(COLOURS)],
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": COLOURS[rank % len(COLOURS)],
-                "linewidth": 0.6,
-                "shrinkA": 1.0,
-                "shrinkB": 0.0,
-                "relpos": (0.0, 0.5),
-            },
-        )
-        for rank, name, value in zip(ranks, names, values, strict=True)
-    ]
-
-
-def _move_apart(ax: Axes, texts: Sequence[Any], values: FloatArray) -> None:
-    """Move the names at the ends of lines to where they do not overlap."""
-    low, high = ax.get_ylim()
-    height = ax.get_window_extent().height * 72.0 / ax.figure.dpi  # in points
-    wanted = (values - low) / (high - low) * height
-    for text, offset in zip(texts, _spread(wanted, 1.2 * LABEL_SIZE, height) - wanted, strict=True):
-        text.set_position((14.0, float(offset)))
-
-
-def _spread(wanted: FloatArray, distance: float, height: float) -> FloatArray:
-    """Move positions as little as possible until neighbours are at least `distance` apart.
-
-    Least squares under an order constraint: subtract the ideal spacing and pool adjacent
-    violators.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> _spread(np.array([5.0, 5.0, 20.0]), 2.0, 30.0)
-    array([ 4.,  6., 20.])
-    """
-    order = np.argsort(wanted, kind="stable")
-    shift = distance * np.arange(wanted.size)
-    blocks: list[tuple[float, int]] = []  # mean and size
-    for value in (wanted[order] - shift).tolist():
-        mean, size = value, 1
-        while blocks and blocks[-1][0] > mean:
-            before, count = blocks.pop()
-            mean, size = (before * count + mean * size) / (count + size), count + size
-        blocks.append((mean, size))
-    fitted = np.repeat([mean for mean, _ in blocks], [size for _, size in blocks])
-    # The order survives clipping, hence so does the distance.
-    fitted = np.clip(fitted, 0.0, max(height - distance * (wanted.size - 1), 0.0))
-    placed = np.empty_like(wanted)
-    placed[order] = fitted + shift
-    return placed
+    strip(ax)
 
 
 def _draw_gaps(ax: Axes, positions: FloatArray, path: Path) -> None:
@@ -442,7 +316,3 @@ def _draw_passes(ax: Axes, positions: FloatArray, path: Path) -> None:
     ax.plot(positions, path.passes, ".-", color=COLOURS[2], linewidth=0.8, markersize=4)
     ax.set_ylim(bottom=0)
     ax.set_ylabel("passes over X per lambda")
-
-
-def _shorten(name: str, limit: int = 24) -> str:
-    return name if len(name) <= limit else name[: limit - 1] + "…"

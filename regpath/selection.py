@@ -40,8 +40,6 @@ Array = NDArray[np.float64]
 LEAST_ROWS = 3
 # How often a grid is extended, by how many lambdas, and the smallest share of lambda_max.
 EXTENSIONS, LONGER, SMALLEST = 20, 20, 1e-10
-# Improvement over a twentieth of the grid, in standard errors, that is none.
-FLAT = 0.01
 
 
 class SelectionWarning(UserWarning):
@@ -201,7 +199,7 @@ def _extended(
     """Continue the grid as long as its smallest lambda is the best one."""
     for _ in range(EXTENSIONS):
         lambdas = cv.lambdas
-        if not _is_open(cv) or not 0.0 < lambdas[-1] < lambdas[-2] < np.inf:
+        if not cv.is_open or not 0.0 < lambdas[-1] < lambdas[-2] < np.inf:
             break
         step = lambdas[-1] / lambdas[-2]
         further = lambdas[-1] * step ** np.arange(1, LONGER + 1)
@@ -211,15 +209,6 @@ def _extended(
         whole, judged = work.extend(further, advance)
         cv = _assembled(work, whole, judged, n_judged)
     return cv, judged
-
-
-def _is_open(cv: CVPath) -> bool:
-    """Whether the score still improves at the smallest lambda, by more than noise."""
-    size = cv.lambdas.size
-    if size < 2 or not cv.is_judged or cv.index_min < size - 1 or cv.lambdas[-1] == 0.0:
-        return False
-    gain = cv.losses[-1 - max(1, size // 20)] - cv.losses[-1]
-    return not gain <= FLAT * np.nan_to_num(cv.std_errors[-1])
 
 
 def _relaxed(
@@ -303,7 +292,7 @@ def _warn_of_edge(call: str, cv: CVPath) -> None:
             stacklevel=3,
         )
         return
-    if not _is_open(cv):
+    if not cv.is_open:
         return
     warnings.warn(
         f"{call}: the best {cv.score_label} is at the smallest lambda of the grid, "

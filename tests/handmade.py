@@ -1,9 +1,11 @@
-"""Paths put together by hand, whose every number is known."""
+"""Paths and cross-validations put together by hand, whose every number is known."""
+
+from dataclasses import replace
 
 import numpy as np
 import scipy.sparse as sp
 
-from regpath import Path, Settings, Status
+from regpath import CVPath, Path, Settings, Status
 
 N_FEATURES, N_LAMBDAS = 6, 5
 DENSE = np.array(
@@ -61,3 +63,32 @@ def make_several(coefs=SEVERAL, *, sparse=False, **changes):
         "family_options": {"grouped": False},
     }
     return make_path(sp.csc_array(stored) if sparse else stored, **(values | changes))
+
+
+FOLD_SCORES = np.array(
+    [
+        [8.0, 5.0, 2.0, 1.0, 1.5],
+        [6.0, 3.0, 2.0, 2.0, 2.5],
+        [7.0, 4.0, 2.0, 3.0, 3.5],
+    ]
+)  # means: 7, 4, 2, 2, 2.5
+
+
+def make_cv(path=None, **changes):
+    """Three folds of twelve rows; best at position 2, and within one error of that at 1."""
+    path = make_path() if path is None else path
+    values = {
+        "path": path,
+        "fold_paths": tuple(
+            replace(path, coef_storage=path.coef_storage * (1.0 + 0.1 * k)) for k in range(3)
+        ),
+        "fold_scores": FOLD_SCORES,
+        "fold_weights": np.full(3, 4.0),
+        "mean_scores": FOLD_SCORES.mean(axis=0),
+        "std_errors": np.array([0.5, 0.5, 2.0, 0.5, 0.5]),
+        "held_out": tuple(np.arange(k, 12, 3) for k in range(3)),
+        "scoring": "mse",
+        "score_label": "mean squared error",
+        "greater_is_better": False,
+    }
+    return CVPath(**(values | changes))

@@ -12,7 +12,6 @@ import scipy.sparse as sp
 
 import regpath
 from regpath import datasets
-from regpath.cli import main
 
 DATA = datasets.load_prostate()
 
@@ -20,24 +19,6 @@ DATA = datasets.load_prostate()
 @pytest.fixture
 def frame():
     return pd.DataFrame(DATA.X, columns=DATA.feature_names).assign(lpsa=DATA.y)
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
-def run(folder, capsys):
-    """Run the command in an empty folder: exit code, stdout, lines of stderr."""
-
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err.splitlines()
-
-    return call
 
 
 def table(file):

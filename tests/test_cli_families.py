@@ -8,7 +8,6 @@ import pytest
 
 import regpath
 from regpath import families
-from regpath.cli import main
 
 N, NAMES = 60, ("a", "b", "c")
 RNG = np.random.default_rng(7)
@@ -63,17 +62,10 @@ CASES = {
 
 
 @pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """Run the command beside a file with all columns: exit code, stdout, lines of stderr."""
-    monkeypatch.chdir(tmp_path)
+def run(run):
+    """Run the command beside a file with all columns."""
     pd.DataFrame(X, columns=NAMES).assign(**COLUMNS).to_csv("d.csv", index=False)
-
-    def call(*arguments):
-        code = main([str(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return code, out, err.splitlines()
-
-    return call
+    return run
 
 
 def table(file):
@@ -81,11 +73,11 @@ def table(file):
         return list(csv.reader(stream))
 
 
-def fit(run, case, *options):
+def fit(run, case, *options, command="fit"):
     family, target, own, _, _ = CASES[case]
     others = ",".join(COLUMNS)
     return run(
-        "fit", "d.csv", "--family", family, "--target", target, "--exclude", others,
+        command, "d.csv", "--family", family, "--target", target, "--exclude", others,
         "--n-lambdas", 6, "--lambda-min-ratio", 0.05, "--out", "out", *own, *options,
     )  # fmt: skip
 
@@ -237,3 +229,33 @@ def test_classes_of_numbers_cannot_be_asked_for(run):
     code, _, (line,) = run("predict", "out/model.npz", "d.csv", "--type", "class")
     assert code == 2
     assert "has no classes" in line
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.filterwarnings("ignore::regpath.SelectionWarning")
+def test_the_command_cross_validates_what_the_library_does(run, case):
+    code, out, _ = fit(run, case, "--folds", 3, "--seed", 5, command="cv")
+    assert code == 0
+    assert "every point reached tol" in out
+    _, _, _, family, y = CASES[case]
+    reference = regpath.cv_path(
+        X, y, cv=3, random_state=5, family=family, n_lambdas=6, lambda_min_ratio=0.05
+    )
+    cv = regpath.CVPath.load("out/model.npz")
+    np.testing.assert_allclose(cv.mean_scores, reference.mean_scores, rtol=1e-9)
+    assert cv.score_label == reference.score_label
+    assert cv.score_label in out
+
+    head, *rows = table("out/coefs_1se.csv")
+    several = cv.path.n_outputs is not None
+    assert head == [*(["output"] if several else []), "feature", "coefficient"]
+    chosen = cv.at("1se")
+    numbers = np.array([row[-1] for row in rows], dtype=float)
+    if case.startswith("cox"):
+        np.testing.assert_array_equal(numbers, chosen.coef)
+    elif several:
+        together = np.column_stack([chosen.intercept, chosen.coef])
+        np.testing.assert_array_equal(numbers.reshape(together.shape), together)
+        assert [row[0] for row in rows[::4]] == list(cv.path.output_labels)
+    else:
+        np.testing.assert_array_equal(numbers, [chosen.intercept, *chosen.coef])

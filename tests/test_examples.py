@@ -28,7 +28,7 @@ def in_a_temporary_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_the_ten_lines_of_the_readme(capsys: pytest.CaptureFixture[str]) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
     exec(code, {})
-    assert Path("path.png").stat().st_size > 10_000
+    assert Path("cv.png").stat().st_size > 10_000
     assert "lcavol" in capsys.readouterr().out
     assert len(code.strip().splitlines()) <= 10
 
@@ -56,13 +56,14 @@ def test_the_weight_vectors_of_the_second_example() -> None:
     np.testing.assert_allclose([penalty(w1, 0.5), penalty(w2, 0.5)], [0.75, 0.568775])
 
 
-def test_the_examples_of_the_page_on_families() -> None:
-    text = (ROOT / "docs" / "families.md").read_text()
+@pytest.mark.parametrize("page", ["families", "selection"])
+def test_the_examples_of_a_page(page: str) -> None:
+    text = (ROOT / "docs" / f"{page}.md").read_text()
     blocks = re.findall(r"```pycon\n(.*?)```", text, flags=re.DOTALL)
     assert blocks
     flags = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
     for block in blocks:
-        test = doctest.DocTestParser().get_doctest(block, {}, "families", "families.md", 0)
+        test = doctest.DocTestParser().get_doctest(block, {}, page, f"{page}.md", 0)
         assert doctest.DocTestRunner(optionflags=flags).run(test).failed == 0
 
 

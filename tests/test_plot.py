@@ -14,6 +14,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.text import Text
 
 from regpath import Status, plot
+from regpath._drawing import spread
 
 
 @pytest.fixture(autouse=True)
@@ -142,12 +143,12 @@ def test_names_do_not_overlap_even_if_the_ends_of_the_lines_do():
 
 def test_spread_moves_no_more_than_needed(rng):
     wanted = rng.uniform(0.0, 300.0, 12)
-    placed = plot._spread(wanted, 10.0, 300.0)
+    placed = spread(wanted, 10.0, 300.0)
     order = np.argsort(wanted)
     assert (np.diff(placed[order]) >= 10.0 - 1e-9).all()
     apart = np.linspace(0.0, 300.0, 12)
-    np.testing.assert_allclose(plot._spread(apart, 10.0, 300.0), apart)
-    np.testing.assert_allclose(plot._spread(np.array([5.0, 5.0]), 4.0, 10.0), [3.0, 7.0])
+    np.testing.assert_allclose(spread(apart, 10.0, 300.0), apart)
+    np.testing.assert_allclose(spread(np.array([5.0, 5.0]), 4.0, 10.0), [3.0, 7.0])
 
 
 def test_long_names_are_cut():
