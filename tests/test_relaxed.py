@@ -14,6 +14,9 @@ from scipy import sparse
 
 import regpath
 from regpath import Status, families
+from regpath.designs import Dense
+from regpath.solvers.geometry import measure
+from regpath.solvers.subsets import Subsets
 
 N, P = 80, 7
 TOL = 1e-10
@@ -413,3 +416,24 @@ def test_scales_of_rows_and_of_y(seed, factor):
     rows = np.repeat(np.arange(30), weights)
     repeated = regpath.lasso_path(X[rows], y[rows], lambdas=path.lambdas)
     assert_allclose(regpath.relax(repeated, X[rows], y[rows]).coefs, relaxed.coefs, atol=1e-9)
+
+
+@given(seed=st.integers(0, 10**6))
+def test_subsets_in_any_order(seed):
+    """The factor follows features that enter and leave, and those that depend on others."""
+    rng = np.random.default_rng(seed)
+    X, y = rng.standard_normal((25, 12)), rng.standard_normal(25)
+    X[:, 11] = X[:, 0] - X[:, 5]
+    weights = np.full(25, 0.04)
+    design = Dense(np.ascontiguousarray(X.T))
+    geometry = measure(design, y, weights, fit_intercept=True, standardize=True)
+    subsets = Subsets(geometry, fit_intercept=True)
+    for _ in range(20):
+        features = np.flatnonzero(rng.random(12) < 0.6)
+        fit = subsets.fit(features)
+        if {0, 5, 11} <= set(features):
+            assert fit is None
+            continue
+        coefs = fit.coefs * geometry.response_scale / geometry.scale[features]
+        assert_allclose(coefs, least_squares(X, y, features)[1], atol=1e-10)
+        assert fit.gap < 1e-25

@@ -12,7 +12,7 @@ from regpath.designs import Csc, Dense, n_bytes
 from regpath.kernels import factor, quadratic
 from regpath.penalties import ElasticNet
 
-__all__ = ["AT_ONCE", "GramCore", "Outcome", "largest_gram"]
+__all__ = ["AT_ONCE", "GramCore", "Outcome", "empty_factor", "largest_gram"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -82,7 +82,8 @@ def _state(capacity: int) -> _State:
     return _State(np.empty((capacity, capacity)), q, h, b, g, d, kept, np.empty(3))
 
 
-def _factor(order: int, capacity: int) -> _Factor:
+def empty_factor(order: int, capacity: int) -> _Factor:
+    """A factor of no features, with room for so many of a list of features."""
     return _Factor(
         np.empty((order, order)),
         np.empty(order, np.int64),
@@ -115,7 +116,7 @@ class GramCore:
         self._stranded = False
         self._outdated = False
         self._S = _state(0)
-        self._F = _factor(0, 0)
+        self._F = empty_factor(0, 0)
 
     @property
     def gram(self) -> Array:
@@ -172,7 +173,7 @@ class GramCore:
             d=np.empty(p),
             kept=np.zeros(p),
         )
-        self._F = _factor(min(p, self._rank), p)
+        self._F = empty_factor(min(p, self._rank), p)
         self._m = 0
         self.size = p
 
@@ -295,7 +296,7 @@ class GramCore:
 
     def _grow_factor(self, order: int) -> None:
         """Make room in the arrays of the factor."""
-        old, new, m = self._F, _factor(order, 0), self._m
+        old, new, m = self._F, empty_factor(order, 0), self._m
         new.R[:m, :m] = old.R[:m, :m]
         new.active[:m] = old.active[:m]
         new.held[:m] = old.held[:m]

@@ -2,8 +2,9 @@
 
 With G = X~'X~ and q = X~'y~ of all columns (`regpath.solvers.geometry`), the coefficients on a
 subset A solve G_AA b = q_A. The distance to the minimum is h'G_AA^-1 h / 2 with h = q_A - G_AA b.
+From one subset to the next the Cholesky factor of G_AA follows by what enters and what leaves.
 
-Reference: Golub and Van Loan, Matrix Computations, 4th ed., sections 4.2 and 5.3.
+Reference: Golub and Van Loan, Matrix Computations, 4th ed., sections 4.2, 5.3 and 6.5.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from numpy.typing import NDArray
 
 from regpath.designs import Dense
 from regpath.kernels import factor
+from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.gram import largest_gram
+from regpath.solvers.gram import empty_factor, largest_gram
 from regpath.solvers.points import NULL
 from regpath.solvers.products import apply, gram_of_columns
 from regpath.solvers.working import working_columns
@@ -64,6 +66,10 @@ class Subsets:
         rows = int(np.count_nonzero(geometry.root)) - fit_intercept
         self._most = rows if geometry.p <= largest_gram(geometry.design) else 0
         self._gram: Array | None = None
+        self._factor = empty_factor(0, 0)
+        self._m = 0
+        l1, l2, lower, upper = np.zeros((4, geometry.p))
+        self._penalty = ElasticNet(l1, l2, lower, upper, np.zeros(2))
 
     def fit(self, features: Index) -> SubsetFit | None:
         """Coefficients of some features; None where that needs a more careful solver.
@@ -86,31 +92,40 @@ class Subsets:
             return None
         if self._gram is None:
             self._gram = _gram(g)
-        return self._solve(self._gram[np.ix_(features, features)], features)
+            self._factor = empty_factor(min(self._most, g.p), g.p)
+        self._move_to(features, self._gram)
+        if self._m < features.size:
+            return None
+        return self._solve(self._gram)
 
-    def _solve(self, G: Array, features: Index) -> SubsetFit | None:
-        g, q = self._geometry, self._geometry.product[features]
-        try:
-            # numpy, not scipy: each brings a BLAS with its own threads.
-            L = np.linalg.cholesky(G)
-        except np.linalg.LinAlgError:
-            return None
-        pivot = float(np.min(np.diagonal(L) ** 2 / np.diagonal(G)))
-        if pivot <= factor.DEPENDENT:
-            return None
-        R, k = np.ascontiguousarray(L.T), features.size
+    def _move_to(self, features: Index, gram: Array) -> None:
+        """Let the factor be that of these features, as far as they are independent."""
+        F = self._factor
+        wanted = np.zeros(self._geometry.p, np.bool_)
+        wanted[features] = True
+        for place in np.flatnonzero(~wanted[F.active[: self._m]])[::-1].tolist():
+            self._m = factor.remove(F, place, self._m)
+        new = features[F.position[features] < 0]
+        F.queue[: new.size] = new
+        self._m = factor.append(F, gram, self._penalty, F.queue, new.size, self._m)
+
+    def _solve(self, gram: Array) -> SubsetFit:
+        g, F, k = self._geometry, self._factor, self._m
+        features = F.active[:k].copy()
+        G, q = gram[np.ix_(features, features)], g.product[features]
+        pivot = float(np.min(np.diagonal(F.R)[:k] ** 2 / np.diagonal(G)))
         b = q.copy()
-        factor.solve(R, b, k)
+        factor.solve(F.R, b, k)
         for _ in range(2):  # the second time only to see what is left
             h = q - G @ b if pivot > ILL_CONDITIONED else self._gradient(features, b)
             step = h.copy()
-            factor.solve(R, step, k)
+            factor.solve(F.R, step, k)
             b += step
         # A rounding error e of a gradient moves the minimum by e^2 / 2 over the curvature left.
         noise = np.finfo(float).eps * (1.0 + float(np.abs(b).sum()))
         gap = 0.5 * max(float(step @ h), 0.0) + 0.5 * k * noise**2 / pivot
-        rr = float(g.response @ g.response) - float((q + h) @ b)
-        return SubsetFit(b, gap / NULL, float(g.response @ g.response) - rr)
+        explained = float((q + h) @ b)
+        return SubsetFit(b[np.argsort(features)], gap / NULL, explained)
 
     def _gradient(self, features: Index, b: Array) -> Array:
         g = self._geometry
