@@ -193,7 +193,8 @@ class _CrossValidation:
             whole.follow(lambdas[whole.size :], advance)
 
         def judge(fold: Fold) -> Callable[[], _Judged]:
-            return lambda: self._judge(fold, lambdas, self._shared.reader(), advance)
+            reader = self._shared.reader()
+            return lambda: self._judge(fold, lambdas, reader, advance)
 
         with _one_blas_thread():
             _, *judged = self._shared.run([solve_whole, *map(judge, self.folds)])

@@ -41,6 +41,7 @@ class SharedPasses:
         self._slots = threading.Semaphore(n_jobs)
         self._changed = threading.Condition()
         self._waiting: list[_Dots | _Moments] = []
+        self._n_readers = 0
         self._running = 0
         self._stopped = False
         self.passes = 0
@@ -52,8 +53,9 @@ class SharedPasses:
         return self._stopped
 
     def reader(self) -> Reader:
-        """What one job asks for passes."""
-        return _SharedReader(self)
+        """What one job asks for passes; requests are answered in the order of their readers."""
+        self._n_readers += 1
+        return _SharedReader(self, self._n_readers)
 
     def run(self, jobs: Sequence[Callable[[], Any]]) -> list[Any]:
         """Run jobs, which may ask their readers, and return their results in order.
@@ -140,6 +142,7 @@ class SharedPasses:
     def _answer(self) -> None:
         """Read X for all who wait; nobody else is running."""
         with self._changed:
+            self._waiting.sort(key=lambda request: request.reader)
             try:
                 for kind in (_Dots, _Moments):
                     some: list[Any] = [r for r in self._waiting if isinstance(r, kind)]
@@ -155,8 +158,8 @@ class SharedPasses:
 class _Dots:
     """A wish for X'v for the rows v of V."""
 
-    def __init__(self, V: Array) -> None:
-        self.V = V
+    def __init__(self, reader: int, V: Array) -> None:
+        self.reader, self.V = reader, V
         self.done = False
         self.answer: Array
 
@@ -172,8 +175,8 @@ class _Dots:
 class _Moments:
     """A wish for the moments of columns under weights, and for X'v."""
 
-    def __init__(self, weights: Array, v: Array) -> None:
-        self.weights, self.v = weights, v
+    def __init__(self, reader: int, weights: Array, v: Array) -> None:
+        self.reader, self.weights, self.v = reader, weights, v
         self.done = False
         self.answer: Moments
 
@@ -189,17 +192,17 @@ class _Moments:
 class _SharedReader:
     """The `Reader` of one job."""
 
-    def __init__(self, shared: SharedPasses) -> None:
-        self._shared = shared
+    def __init__(self, shared: SharedPasses, number: int) -> None:
+        self._shared, self._number = shared, number
 
     def dots(self, V: Array) -> Array:
         """X'v for every row v of V (m, n): an array (m, p)."""
-        request = _Dots(V)
+        request = _Dots(self._number, V)
         self._shared.ask(request)
         return request.answer
 
     def moments(self, weights: Array, v: Array) -> Moments:
         """Weighted means and variances of the columns, and X'v."""
-        request = _Moments(weights, v)
+        request = _Moments(self._number, weights, v)
         self._shared.ask(request)
         return request.answer
