@@ -113,6 +113,8 @@ class SharedPasses:
             If all jobs shall come to an end.
         """
         with self._changed:
+            if self._stopped:
+                raise KeyboardInterrupt
             self._waiting.append(request)
             self._running -= 1
             last = self._running == 0
