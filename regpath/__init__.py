@@ -16,6 +16,7 @@ from regpath.relaxed import RelaxedPath, relax
 from regpath.relaxed_cv import RelaxedCV
 from regpath.result import Path
 from regpath.selection import SelectionWarning, cv_path
+from regpath.stability import StabilityPath, stability_path
 from regpath.surface import CVSurface
 
 __version__ = "0.1.0"
@@ -29,6 +30,7 @@ __all__ = [
     "RelaxedPath",
     "SelectionWarning",
     "Settings",
+    "StabilityPath",
     "Status",
     "cv_path",
     "datasets",
@@ -42,5 +44,6 @@ __all__ = [
     "relax",
     "ridge_path",
     "scoring",
+    "stability_path",
     "warmup",
 ]

@@ -13,7 +13,15 @@ from scipy.sparse import issparse
 from regpath._responses import Response
 from regpath.families import Binomial, Cox, Multinomial, Poisson, Tweedie
 
-__all__ = ["Fold", "check_folds", "is_partition", "rows_of"]
+__all__ = [
+    "Fold",
+    "check_folds",
+    "check_training",
+    "generator",
+    "is_partition",
+    "rows_of",
+    "strata_of",
+]
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.int64]
@@ -91,7 +99,7 @@ def check_folds(
         raise ValueError(f"{at}: {some}; at least 2 are needed.")
     for k, fold in enumerate(folds):
         _check_parts(f"{at}: fold {k}", fold, weights)
-        _check_response(f"{at}: fold {k}", response, weights * fold.times)
+        check_training(f"{at}: fold {k}", response, weights * fold.times)
     return folds
 
 
@@ -104,8 +112,8 @@ def _random_labels(
         raise ValueError(
             f"{call}(cv={n_folds}): the number of folds must be between 2 and the {n} rows."
         )
-    order = _generator(call, random_state).permutation(n)
-    groups = _classes(response)
+    order = generator(call, random_state).permutation(n)
+    groups = strata_of(response)
     if groups is not None:  # deal the rows of one class after the other
         order = order[np.argsort(groups[order], kind="stable")]
     # Rows of weight 0 do not matter: they come last.
@@ -115,7 +123,8 @@ def _random_labels(
     return labels
 
 
-def _generator(call: str, random_state: Any) -> np.random.Generator:
+def generator(call: str, random_state: Any) -> np.random.Generator:
+    """The source of random numbers that a user named, or an error."""
     try:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError):
@@ -125,7 +134,7 @@ def _generator(call: str, random_state: Any) -> np.random.Generator:
         ) from None
 
 
-def _classes(response: Response) -> npt.NDArray[Any] | None:
+def strata_of(response: Response) -> npt.NDArray[Any] | None:
     """What every fold should have its share of: classes, or events."""
     if isinstance(response.family, Multinomial):
         return np.asarray(response.y.argmax(axis=1))
@@ -229,7 +238,7 @@ def _check_parts(at: str, fold: Fold, weights: FloatArray) -> None:
             raise ValueError(f"{at} has a {part} part whose rows all have weight 0.")
 
 
-def _check_response(at: str, response: Response, weights: FloatArray) -> None:
+def check_training(at: str, response: Response, weights: FloatArray) -> None:
     """Refuse training rows that the family cannot be fitted to."""
     family, y, used = response.family, response.y, weights > 0.0
     if isinstance(family, Multinomial | Binomial):

@@ -20,7 +20,7 @@ from regpath.solvers.grouped import GroupSolver
 from regpath.solvers.models import RowModel
 from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.prox_newton import ProxNewtonSolver
-from regpath.solvers.reader import Reader
+from regpath.solvers.reader import OwnReader, Reader
 from regpath.solvers.rotated import LARGEST_ROTATED, RotatedSolver
 from regpath.solvers.rows import RowLoss
 from regpath.solvers.softmax import SoftmaxLoss
@@ -65,7 +65,8 @@ def prepare(
     if known is None:
         geometry = measured(call, problem, options, reader)
     else:
-        geometry = replace(known[0], passes=0.0)
+        reader = reader or OwnReader(problem.design, known[0].n_threads)
+        geometry = replace(known[0], passes=0.0, reader=reader)
     if isinstance(family, Gaussian):
         solver = _gaussian(problem, geometry, options)
         if isinstance(solver, ActiveSetSolver) and known and isinstance(known[1], ActiveSetSolver):

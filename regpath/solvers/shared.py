@@ -146,7 +146,7 @@ class SharedPasses:
                 raise KeyboardInterrupt
             self._waiting.append(request)
             self._running -= 1
-            last = self._running == 0
+            last = self._running <= 0  # below 0: outside of a run
         if last:
             return self._answer()
         self._slots.release()
