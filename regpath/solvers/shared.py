@@ -86,15 +86,15 @@ class SharedPasses:
         try:
             for thread in threads:
                 thread.start()
+            for thread in threads:
+                while thread.is_alive():
+                    try:
+                        thread.join()
+                    except KeyboardInterrupt:
+                        self._stop()
         except BaseException:  # nobody shall wait for those that never start
             self._stop()
             raise
-        for thread in threads:
-            while thread.is_alive():
-                try:
-                    thread.join()
-                except KeyboardInterrupt:
-                    self._stop()
         if errors:
             raise errors[min(errors, key=lambda k: (isinstance(errors[k], KeyboardInterrupt), k))]
         return [results[k] for k in range(len(jobs))]
