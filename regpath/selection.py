@@ -229,7 +229,7 @@ class _CrossValidation:
             scores = self.scorer.score(held)
             losses = self.scorer.by_row(held)
             if losses is not None:
-                within = _root_mean_square(held.weights / held.weights.sum(), losses - scores)
+                within = _root_mean_square(held.weights / held.weights.sum(), losses, scores)
         return _Judged(path, scores, self.scorer.weight(held), within)
 
     def _solved(
@@ -344,7 +344,8 @@ def _assembled(
     mean, error = _over_folds(scores, weights)
     if not grouped:
         share = np.tile(weights / weights.sum(), 2)
-        error = _root_mean_square(share, np.concatenate([scores - mean, within]))
+        centre = np.concatenate([np.tile(mean, (len(judged), 1)), np.zeros_like(scores)])
+        error = _root_mean_square(share, np.concatenate([scores, within]), centre)
         error /= math.sqrt(n_single - 1)
     paths = [fold.path for fold in judged]
     if size < whole.lambdas.size:
@@ -379,15 +380,16 @@ def _over_folds(scores: Array, weights: Array) -> tuple[Array, Array]:
         share = share / share.sum(axis=0)
         mean = np.where(known, share * scores, 0.0).sum(axis=0)
         mean[count == 0] = np.nan
-        error = _root_mean_square(share, np.where(known, scores - mean, 0.0))
+        error = _root_mean_square(share, np.where(known, scores, mean), mean)
         return mean, error / np.sqrt(count - 1)
 
 
-def _root_mean_square(shares: Array, values: Array) -> Array:
-    """sqrt(sum_i s_i v_i^2) down the columns of v, where squares may leave the range of numbers."""
-    top = np.abs(values).max(axis=0)
+def _root_mean_square(shares: Array, values: Array, centre: Array) -> Array:
+    """sqrt(sum_i s_i (v_i - c)^2) down the columns of v; squares may leave the range of numbers."""
     with np.errstate(invalid="ignore", divide="ignore", under="ignore"):
-        squares = np.where(values == 0.0, 0.0, (values / top) ** 2)
+        away = values - centre
+        top = np.abs(away).max(axis=0)
+        squares = np.where(away == 0.0, 0.0, (away / top) ** 2)
         shares = shares if shares.ndim == 2 else shares[:, None]
         return np.asarray(top * np.sqrt((shares * squares).sum(axis=0)))
 

@@ -19,7 +19,7 @@ from selection_cases import FAMILIES, LABELS, K, N, assert_same_path, design, pa
 import regpath
 from regpath import Status
 from regpath.cv_result import CVPath
-from regpath.solvers import shared
+from regpath.solvers import gaussian, shared, spectral
 
 quiet = pytest.mark.filterwarnings("ignore::regpath.SelectionWarning")
 SECONDS = 60.0
@@ -489,6 +489,29 @@ def test_every_solver(family, shape, storage):
         rest = np.setdiff1d(np.arange(n), rows)
         alone = path_of_rows(X, y, rest, lambdas=cv.lambdas, **options)
         assert_same_path(path, alone, 1e-8)
+        assert path.certify(X, y).dual_gaps.max() <= 1.01e-8
+
+
+@quiet
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "binomial"])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
+@pytest.mark.parametrize("storage", [np.asfortranarray, sparse.csc_array])
+def test_solvers_of_large_problems(family, l1_ratio, storage, monkeypatch):
+    """Lanczos steps in place of a decomposition, columns in place of a Gram matrix."""
+    monkeypatch.setattr(spectral, "LARGEST_EIGEN", 0)
+    monkeypatch.setattr(spectral, "LARGEST_EIGEN_SPARSE", 0)
+    monkeypatch.setattr(gaussian, "largest_gram", lambda design: 0)
+    rng = np.random.default_rng(2)
+    X = rng.standard_normal((40, 60)) * (rng.random((40, 60)) < 0.5)
+    X[:, :6] += design(0, 40)
+    y, labels = response(family, X), np.arange(40) % 3
+    options = {"family": FAMILIES[family], "l1_ratio": l1_ratio, "tol": 1e-8}
+    cv = regpath.cv_path(storage(X), y, cv=labels, n_lambdas=6, lambda_min_ratio=0.05, **options)
+    if family == "gaussian" and l1_ratio == 0.0:
+        assert all("Lanczos" in " ".join(path.info["why"]) for path in cv.fold_paths)
+    for path, rows in zip(cv.fold_paths, cv.held_out, strict=True):
+        rest = np.setdiff1d(np.arange(40), rows)
+        assert_same_path(path, path_of_rows(X, y, rest, lambdas=cv.lambdas, **options), 1e-8)
         assert path.certify(X, y).dual_gaps.max() <= 1.01e-8
 
 
