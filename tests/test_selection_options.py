@@ -454,7 +454,7 @@ def test_progress(data, capsys):
     ids=str,
 )
 def test_refusals_come_before_any_work(data, options, kind, says, monkeypatch):
-    monkeypatch.setattr("regpath.selection.Fit", None)
+    monkeypatch.setattr(regpath.loop.Fit, "__init__", None)
     with pytest.raises(kind, match=says):
         regpath.cv_path(*data, **({"cv": LABELS} | options))
 
