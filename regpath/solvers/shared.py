@@ -65,6 +65,9 @@ class SharedPasses:
         """
         results: dict[int, Any] = {}
         errors: dict[int, BaseException] = {}
+        # Thread.join cannot be used: where it is interrupted, a thread that still runs passes for
+        # one that has ended (Python 3.11).
+        ended = [threading.Event() for _ in jobs]
 
         def work(k: int) -> None:
             self._slots.acquire()
@@ -80,16 +83,17 @@ class SharedPasses:
             except BaseException as error:
                 errors.setdefault(k, error)
                 self._stop()
+            ended[k].set()
 
         self._running, self._stopped = len(jobs), False
         threads = [threading.Thread(target=work, args=(k,), daemon=True) for k in range(len(jobs))]
         try:
             for thread in threads:
                 thread.start()
-            for thread in threads:
-                while thread.is_alive():
+            for event in ended:
+                while not event.is_set():
                     try:
-                        thread.join()
+                        event.wait()
                     except KeyboardInterrupt:
                         self._stop()
         except BaseException:  # nobody shall wait for those that never start
