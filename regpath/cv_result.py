@@ -130,7 +130,8 @@ class CVPath:
         size = self.lambdas.size
         if size < 2 or not self.is_judged or self.lambdas[-1] == 0.0:
             return False
-        gain = self.losses[-1 - max(1, size // 20)] - self.losses[-1]
+        before, last = self.losses[-1 - max(1, size // 20)], self.losses[-1]
+        gain = 0.0 if before == last else before - last
         noise = FLAT * np.nan_to_num(self.std_errors[-1])
         return self.index_min == size - 1 and not bool(gain <= noise)
 

@@ -187,8 +187,11 @@ class FoldWork:
         knots = at = self._grid(fit, training, own)
         if own.l1_ratio == 0.0 and own.lambdas is None:
             at = np.concatenate([[np.inf], knots[1:]])  # glmnet begins ridge at the null model
-        path = self._go_on(fit, at, watch)
-        return Judged(path, knots[: path.lambdas.size], lambdas * stretch)
+        path, wanted = self._go_on(fit, at, watch), lambdas * stretch
+        if path.lambdas.size < knots.size:  # it ended early: nothing is known of what follows
+            knots = knots[: path.lambdas.size]
+            wanted = wanted[: max(1, np.count_nonzero(wanted >= knots[-1]))]
+        return Judged(path, knots, wanted)
 
     def _fit(self, k: int | None, problem: Problem, options: Options, reader: Reader | None) -> Fit:
         """The solver of a fold, or of all rows, with what the one before it has gathered."""
@@ -278,7 +281,7 @@ class FoldWork:
             scores = self.scorer.score(held)
             losses = None if self.grouped else self.scorer.by_row(held)
             if losses is not None:
-                within = root_mean_square(held.weights / held.weights.sum(), losses - scores)
+                within = root_mean_square(held.weights / held.weights.sum(), losses, scores)
         return solved._replace(scores=scores, weight=self.scorer.weight(held), within=within)
 
     def _held_out(self, rows: NDArray[np.int64], eta: Array) -> HeldOut:
@@ -368,10 +371,11 @@ def _deviation(problem: Problem, options: Options) -> float:
     return math.sqrt(float(w @ (y - centre) ** 2)) or 1.0
 
 
-def root_mean_square(shares: Array, values: Array) -> Array:
-    """sqrt(sum_i s_i v_i^2) down the columns of v, where squares may leave the range of numbers."""
-    top = np.abs(values).max(axis=0)
+def root_mean_square(shares: Array, values: Array, centre: Array) -> Array:
+    """sqrt(sum_i s_i (v_i - c)^2) down the columns of v; squares may leave the range of numbers."""
     with np.errstate(invalid="ignore", divide="ignore", under="ignore"):
-        squares = np.where(values == 0.0, 0.0, (values / top) ** 2)
+        away = values - centre
+        top = np.abs(away).max(axis=0)
+        squares = np.where(away == 0.0, 0.0, (away / top) ** 2)
         shares = shares if shares.ndim == 2 else shares[:, None]
         return np.asarray(top * np.sqrt((shares * squares).sum(axis=0)))

@@ -374,7 +374,7 @@ def _by_function(scorer: Scorer, held: HeldOut) -> FloatArray:
     for model in range(scores.size):
         value = scorer.function(y, predictions[..., model].copy(), sample_weight=held.weights)
         try:
-            scores[model] = value
+            scores[model] = float(value)
         except (TypeError, ValueError):
             raise TypeError(
                 f"scoring={scorer.name}: the function returned {value!r}; it must be one number."

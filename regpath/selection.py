@@ -233,7 +233,8 @@ def _means(judged: Sequence[Judged], size: int, n_single: int) -> tuple[Array, A
     if n_single:
         within = [fold.within[:size] for fold in judged if fold.within is not None]
         share = np.tile(weights / weights.sum(), 2)
-        error = root_mean_square(share, np.concatenate([scores - mean, within]))
+        centre = np.concatenate([np.tile(mean, (len(judged), 1)), np.zeros_like(scores)])
+        error = root_mean_square(share, np.concatenate([scores, within]), centre)
         error /= math.sqrt(n_single - 1)
     return scores, mean, error
 
@@ -250,7 +251,7 @@ def _over_folds(scores: Array, weights: Array) -> tuple[Array, Array]:
         share = share / share.sum(axis=0)
         mean = np.where(known, share * scores, 0.0).sum(axis=0)
         mean[count == 0] = np.nan
-        error = root_mean_square(share, np.where(known, scores - mean, 0.0))
+        error = root_mean_square(share, np.where(known, scores, mean), mean)
         return mean, error / np.sqrt(count - 1)
 
 

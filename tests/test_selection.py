@@ -187,6 +187,24 @@ def test_number_of_jobs_and_threads_does_not_matter(case):
             assert_array_equal(one.dual_gaps, other.dual_gaps)
 
 
+@pytest.mark.parametrize("storage", [np.asfortranarray, sparse.csc_array])
+@pytest.mark.parametrize("case", ["gaussian", "poisson"])
+def test_threads_that_do_work_do_not_matter(case, storage):
+    """Large enough for passes to be worth several threads."""
+    rng = np.random.default_rng(6)
+    X = rng.standard_normal((600, 7001)) * (rng.random((600, 7001)) < 0.6)
+    eta = 0.3 * X[:, :5].sum(axis=1)
+    y = eta + rng.standard_normal(600) if case == "gaussian" else rng.poisson(np.exp(eta))
+    options = {"cv": np.arange(600) % 3, "lambdas": None, "n_lambdas": 8, "lambda_min_ratio": 0.3}
+    one, two = (
+        cross_validate(case, storage(X), y, n_jobs=n_jobs, n_threads=n_threads, **options)
+        for n_jobs, n_threads in ((1, 1), (2, 3))
+    )
+    assert_array_equal(one.fold_scores, two.fold_scores)
+    for path, other in zip(one.fold_paths, two.fold_paths, strict=True):
+        assert_array_equal(path.coefs, other.coefs)
+
+
 @pytest.mark.parametrize("grouped", [True, False])
 @pytest.mark.parametrize("case", ["gaussian", "binomial", "multinomial", "cox"])
 def test_order_of_rows_does_not_matter(case, grouped):
@@ -458,6 +476,20 @@ def test_a_fold_that_is_infinitely_bad_does_not_rest():
     assert_array_equal(cv.mean_scores == np.inf, bad)
     assert cv.index_min != np.flatnonzero(bad)[0]
     assert np.isfinite(cv.std_errors[~bad]).all()
+
+
+@pytest.mark.parametrize("grouped", [True, False])
+def test_predictions_beyond_all_numbers(grouped):
+    """A row so far from those of the fit that its mean overflows."""
+    X = design()
+    y = response("poisson", X)
+    X[5, 0] = 1e5
+    grid = [np.inf, *GRID]
+    cv = cross_validate("poisson", X, y, scoring="mae", grouped=grouped, lambdas=grid)
+    assert np.isinf(cv.fold_scores[1]).any()
+    assert_array_equal(np.isinf(cv.mean_scores), np.isinf(cv.fold_scores[1]))
+    assert_array_equal(np.isnan(cv.std_errors), np.isinf(cv.mean_scores))
+    assert np.isfinite(cv.mean_scores[cv.index_min])
 
 
 def test_no_fold_has_a_score():

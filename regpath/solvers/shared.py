@@ -91,8 +91,12 @@ class SharedPasses:
         results: dict[int, Any] = {}
         errors: dict[int, BaseException] = {}
         waiting = iter(range(len(jobs)))
+        size = min(len(jobs), at_once or len(jobs))
+        # Thread.join cannot be used: where it is interrupted, a thread that still runs passes for
+        # one that has ended (Python 3.11).
+        ended = [threading.Event() for _ in range(size)]
 
-        def work() -> None:
+        def work(over: threading.Event) -> None:
             k = -1
             try:
                 for k in waiting:
@@ -108,22 +112,22 @@ class SharedPasses:
             except BaseException as error:
                 errors.setdefault(k, error)
                 self._stop()
+            over.set()
 
-        size = min(len(jobs), at_once or len(jobs))
         self._running, self._stopped = size, False
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(size)]
+        threads = [threading.Thread(target=work, args=(over,), daemon=True) for over in ended]
         try:
             for thread in threads:
                 thread.start()
+            for over in ended:
+                while not over.is_set():
+                    try:
+                        over.wait()
+                    except KeyboardInterrupt:
+                        self._stop()
         except BaseException:  # nobody shall wait for those that never start
             self._stop()
             raise
-        for thread in threads:
-            while thread.is_alive():
-                try:
-                    thread.join()
-                except KeyboardInterrupt:
-                    self._stop()
         if errors:
             raise errors[min(errors, key=lambda k: (isinstance(errors[k], KeyboardInterrupt), k))]
         return [results[k] for k in range(len(jobs))]
