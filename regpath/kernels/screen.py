@@ -49,7 +49,7 @@ def features_beyond(
         # Nearly all blocks hold nothing: a loop that only counts is vectorised.
         near = 0
         for j in range(np.uint64(first), np.uint64(last)):  # unsigned: none counts from the end
-            near += abs(gradient[j]) + slack > penalty.threshold(j)
+            near += (abs(gradient[j]) + slack > penalty.threshold(j)) & (not inside[j])
         if alike and near == 0:
             continue
         for j in range(first, last):
