@@ -47,8 +47,8 @@ class Record:
         self._units = units
         self._points: list[SolvedPoints] = []
         self._statuses: list[Status] = []
-        self._seconds: list[Array] = []
-        self._passes: list[Array] = []
+        self._seconds: list[float] = []
+        self._passes: list[float] = []
         self._clock = time.monotonic()
         self._counted = 0.0
         self._stopped: Status | None = None
@@ -63,8 +63,9 @@ class Record:
             return
         now, passes = time.monotonic(), self._geometry.passes
         self._points.append(points)
-        self._seconds.append(np.full(points.size, (now - self._clock) / points.size))
-        self._passes.append(np.where(np.arange(points.size) == 0, passes - self._counted, 0.0))
+        none = [0.0] * (points.size - 1)
+        self._seconds += [(now - self._clock) / points.size] * points.size
+        self._passes += [passes - self._counted, *none]
         self._clock, self._counted = now, passes
         failed = Status.MAX_ITER if points.exhausted else Status.ROUNDING
         reached = Status.CONVERGED if self._units.by_conjugate else Status.KKT_BOUND
@@ -111,9 +112,9 @@ class Record:
             dual_gaps=_joined(p.gap for p in points),
             kkt_violations=self._violations(lambdas),
             n_iters=_joined((p.n_iter for p in points), np.int64),
-            passes=_joined(self._passes),
+            passes=np.array(self._passes),
             working_set_sizes=_joined((np.full(p.size, p.working_set) for p in points), np.int64),
-            seconds=_joined(self._seconds),
+            seconds=np.array(self._seconds),
             statuses=tuple(self._statuses),
             feature_names=problem.feature_names,
             family=response.family.name,

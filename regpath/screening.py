@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.kernels.primitives import combine, dot
+from regpath.kernels.project import project
 
 __all__ = ["Estimate", "References", "length"]
 
@@ -57,6 +58,7 @@ class References:
         self._gradients = np.empty((capacity, p))
         self._products = np.empty((capacity, capacity))
         self._inverse: Array | None = None  # of the products, once it is needed
+        self._lengths = np.empty(0)
         self._count = 0
         self._next = 0
 
@@ -74,20 +76,20 @@ class References:
 
     def estimate(self, residual: Array) -> Estimate:
         """Gradient of a residual from its projection on the references, with the error bound."""
+        known = self._count
         if self._inverse is None:
-            self._inverse = _pseudo_inverse(self._products[: self._count, : self._count])
-        known, weights, rest = self._count, np.zeros(self._count), residual.copy()
-        for _ in range(2):  # the second time recovers the digits that were lost in the products
-            step = self._inverse @ self._dots(rest)
-            combine(-1.0, step, self._residuals, known, rest, rest.size)
-            weights += step
+            self._inverse = _pseudo_inverse(self._products[:known, :known])
+            self._lengths = np.sqrt(np.diagonal(self._products)[:known])
+        weights, rest = np.empty(known), np.empty(residual.size)
+        squares = project(
+            self._residuals, self._inverse, residual, rest, weights, np.empty((2, known))
+        )
         gradient = np.zeros(self._gradients.shape[1])
         combine(1.0, weights, self._gradients, known, gradient, gradient.size)
-        lengths = np.sqrt(np.diagonal(self._products)[:known])
         return Estimate(
             gradient=gradient,
-            error=length(rest),
-            magnitude=length(residual) + float(np.abs(weights) @ lengths),
+            error=math.sqrt(squares[1]),
+            magnitude=math.sqrt(squares[0]) + float(np.abs(weights) @ self._lengths),
         )
 
     # Own loops: the threads of a BLAS wait for each other actively, which costs milliseconds a
@@ -109,5 +111,4 @@ def _pseudo_inverse(products: Array) -> Array:
     values, vectors = np.linalg.eigh(products / np.outer(scale, scale))
     kept = values > 1e-13 * values[-1]
     scaled = vectors[:, kept] / scale[:, None]
-    inverse: Array = (scaled / values[kept]) @ scaled.T
-    return inverse
+    return np.ascontiguousarray((scaled / values[kept]) @ scaled.T)

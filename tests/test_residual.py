@@ -139,7 +139,7 @@ class TestTrial:
         budgets = []
         solve = ResidualCore.solve
 
-        def counted(self, penalty, target, budget):
+        def counted(self, penalty, target, budget, unit=None):
             budgets.append(budget)
             return solve(self, penalty, target, budget)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from regpath.designs import Dense
 from regpath.kernels import quadratic
-from regpath.kernels.gap import dual_gap, penalty_value, worst_violation
+from regpath.kernels.gap import dual_gap, worst_violation
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import AT_ONCE, GramCore, Outcome, largest_gram
@@ -94,7 +94,7 @@ class ActiveSetSolver:
         self._gram = GramCore(self._yy, g.p if self.l1_ratio < 1.0 else min(g.n, g.p))
         self.core: GramCore | ResidualCore = self._gram
         self._unit = 1.0 / g.penalty_scale
-        self._local = self._penalty.at(self.working)
+        self._localise()
         self._gram_limit = largest_gram(g.design)
         self._next_trial: float = math.inf if isinstance(g.design, Dense) else FIRST_TRIAL
         if self._whole_gram_pays(0):
@@ -113,7 +113,7 @@ class ActiveSetSolver:
         if other.core is not other._gram or other.working.size <= self.working.size:
             return
         self.working, self._columns = other.working, other._columns
-        self._local = self._penalty.at(self.working)
+        self._localise()
         self._outside.continue_from(other._outside)
         self._gram.adopt(other._gram.gram, self.geometry.product[self.working])
 
@@ -156,13 +156,13 @@ class ActiveSetSolver:
             n_iter += outcome.iterations
             gap, violators = self._certify()
             if gap <= self.tol or not violators.size or n_iter >= self.max_iter:
-                return self._describe(gap, n_iter, violators)
+                return self._describe(gap, n_iter)
             self._admit(violators)
 
     def _follow(self, lambdas: Array) -> SolvedPoints:
         """Points whose features are all in the Gram matrix, so that a solve certifies itself."""
         strengths = self._strengths(lambdas)
-        unit = self._unit[self.working]
+        unit = self._local_unit
         target, budget = INNER_SHARE * self.tol * NULL, min(self.max_iter, CHUNK)
         _, coefs, figures = self._gram.follow(self._local, strengths, unit, target, budget)
         order = np.argsort(self.working)
@@ -214,12 +214,17 @@ class ActiveSetSolver:
             self._leave_gram(self._residual_core(), "their Gram matrix is too large")
         self.working = np.concatenate([self.working, features])
         self._outside.inside[features] = True
-        self._local = self._penalty.at(self.working)
+        self._localise()
         block = self._columns.append(features, in_gram)
         if isinstance(self.core, ResidualCore):
             self.core.extend(features.size)
         elif block is not None:
             self.core.extend(block, self.geometry.product[features])
+
+    def _localise(self) -> None:
+        """Penalty and units of the working set."""
+        self._local = self._penalty.at(self.working)
+        self._local_unit = self._unit[self.working]
 
     def _take_whole_gram(self) -> None:
         """Put every feature into the Gram matrix by one symmetric product; X is done with."""
@@ -228,7 +233,7 @@ class ActiveSetSolver:
         coefs[self.working] = self.core.coefs
         self.working = self._candidates
         self._outside.inside[:] = True
-        self._local = self._penalty.at(self.working)
+        self._localise()
         products = self.geometry.product[self.working]
         self._gram.adopt(gram_of_columns(self.geometry, self.working), products)
         self._gram.start_at(coefs[self.working])
@@ -252,7 +257,8 @@ class ActiveSetSolver:
         while True:
             if time.monotonic() > self.deadline:
                 raise OutOfTimeError
-            outcome = self.core.solve(self._local, target, min(budget - done, CHUNK))
+            chunk = min(budget - done, CHUNK)
+            outcome = self.core.solve(self._local, target, chunk, self._local_unit)
             done += outcome.iterations
             if outcome.code != quadratic.EXHAUSTED or done >= budget:
                 return outcome._replace(iterations=done)
@@ -284,16 +290,15 @@ class ActiveSetSolver:
             violators = np.empty(0, np.int64)
         else:
             violators = self._outside.violators(self._residual()[None])
-        core, outside = self.core, self._outside.estimate.gradient[violators]
-        gap = dual_gap(
-            self._local,
-            core.gradients,
-            core.coefs,
-            core.size,
-            self._penalty.at(violators),
-            outside,
-            core.residual_square,
-        )
+        core, others = self.core, self._penalty.at(violators)
+        outside = self._outside.estimate.gradient[violators]
+        rr, value, violation = core.described(self._local, self._local_unit)
+        gap = dual_gap(self._local, core.gradients, core.coefs, core.size, others, outside, rr)
+        if violators.size:
+            zeros, unit = np.zeros(violators.size), self._unit[violators]
+            beyond = worst_violation(others, outside, zeros, violators.size, unit)
+            violation = max(violation, float(beyond))
+        self._figures = rr, value, violation
         return (gap + core.doubt) / NULL, violators
 
     def _residual(self) -> Array:
@@ -307,26 +312,16 @@ class ActiveSetSolver:
 
     # -- record --------------------------------------------------------------------------------
 
-    def _describe(self, gap: float, n_iter: int, violators: Index) -> SolvedPoints:
-        core, penalty = self.core, self._local
-        b = core.coefs
+    def _describe(self, gap: float, n_iter: int) -> SolvedPoints:
+        core, b = self.core, self.core.coefs
         support = np.flatnonzero(b)
         support = support[np.argsort(self.working[support])]
-        rr = core.residual_square
-        value = 0.5 * rr + float(penalty_value(penalty, b, core.size))
-        outside = self._outside.estimate.gradient[violators]
-        zeros = np.zeros(violators.size)
-        violation = max(
-            worst_violation(penalty, core.gradients, b, core.size, self._unit[self.working]),
-            worst_violation(
-                self._penalty.at(violators), outside, zeros, violators.size, self._unit[violators]
-            ),
-        )
+        rr, value, violation = self._figures
         return SolvedPoints(
             indptr=np.array([0, support.size]),
             features=self.working[support],
             coefs=b[support],
-            objective=np.array([value / NULL]),
+            objective=np.array([(0.5 * rr + value) / NULL]),
             gap=np.array([gap]),
             violation=np.array([violation]),
             explained=np.array([self._yy - rr]),

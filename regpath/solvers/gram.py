@@ -117,6 +117,7 @@ class GramCore:
         self._outdated = False
         self._S = _state(0)
         self._F = empty_factor(0, 0)
+        self.figures = np.zeros(5)
 
     @property
     def gram(self) -> Array:
@@ -206,11 +207,27 @@ class GramCore:
         G -= np.outer(image / expected, image)
         self._outdated = True
 
-    def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
-        """Minimise to a duality gap of ``target`` in at most ``budget`` iterations."""
-        strengths, unit = penalty.strength.copy()[None], np.ones(self.size)
+    def solve(
+        self, penalty: ElasticNet, target: float, budget: int, unit: Array | None = None
+    ) -> Outcome:
+        """Minimise to a duality gap of ``target`` in at most ``budget`` iterations.
+
+        ``unit`` is that of the violation, 1 by default.
+        """
+        strengths = penalty.strength.copy()[None]
+        unit = np.ones(self.size) if unit is None else unit
         code, _, figures = self.follow(penalty, strengths, unit, target, budget)
+        self.figures = figures[0]
         return Outcome(code, int(figures[0, quadratic.ITERATIONS]))
+
+    def described(self, penalty: ElasticNet, unit: Array) -> tuple[float, float, float]:
+        """Squared length of the residual, value of the penalty and violation, as last solved."""
+        figures = self.figures
+        return (
+            float(figures[quadratic.RESIDUAL_SQUARE]),
+            float(figures[quadratic.PENALTY]),
+            float(figures[quadratic.VIOLATION]),
+        )
 
     def follow(
         self, penalty: ElasticNet, strengths: Array, unit: Array, target: float, budget: int

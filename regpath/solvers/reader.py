@@ -171,6 +171,9 @@ def over_columns(
     depend on the ranges. ``work`` is the number of multiplications an entry of X.
     """
     p, size = n_columns(design), len(arrays[-1])
+    if n_threads == 1:
+        kernel(design, *arrays, 0, size)
+        return
     n_threads = threads_worth(work * n_entries(design) * size // max(p, 1), n_threads)
     if n_threads > 1 and isinstance(design, Csc) and size == p:  # equal numbers of entries
         edges = np.searchsorted(design.indptr, np.linspace(0, design.data.size, n_threads + 1))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from regpath.kernels import quadratic
 from regpath.kernels.descent import descend
-from regpath.kernels.gap import dual_gap, penalty_value
+from regpath.kernels.gap import dual_gap, penalty_value, worst_violation
 from regpath.kernels.passes import column_dots
 from regpath.penalties import ElasticNet
 from regpath.screening import length
@@ -69,7 +69,15 @@ class ResidualCore:
         self.coefs = np.concatenate([self.coefs, zeros])
         self.gradients = np.concatenate([self.gradients, zeros])
 
-    def solve(self, penalty: ElasticNet, target: float, budget: int) -> Outcome:
+    def described(self, penalty: ElasticNet, unit: Array) -> tuple[float, float, float]:
+        """Squared length of the residual, value of the penalty and violation."""
+        value = float(penalty_value(penalty, self.coefs, self.size))
+        violation = worst_violation(penalty, self.gradients, self.coefs, self.size, unit)
+        return self.residual_square, value, float(violation)
+
+    def solve(
+        self, penalty: ElasticNet, target: float, budget: int, unit: Array | None = None
+    ) -> Outcome:
         """Descend to a duality gap of ``target`` in at most ``budget`` epochs."""
         everything = np.arange(self.size)
         best, patience, done = np.inf, 0, 0
