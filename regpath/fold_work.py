@@ -137,7 +137,9 @@ class FoldWork:
             def solve(k: int) -> Judged:
                 return self._judge(k, self._solve(k, within, lambdas, advance))
 
-            return self._run(partial(self._go_on, whole, lambdas[whole.size :], advance), solve)
+            first, further = [whole], lambdas[whole.size :]
+            del whole  # its solver shall not live longer than its path takes
+            return self._run(lambda: self._go_on(first.pop(), further, advance), solve)
 
     def extend(self, lambdas: Array, advance: Advance) -> tuple[Path, list[Judged]]:
         """Continue all paths at smaller lambdas, and judge them anew."""

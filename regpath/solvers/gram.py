@@ -152,7 +152,7 @@ class GramCore:
         """Add features by their rows (m, size + m) of the Gram matrix and their products with y."""
         old, new = self.size, self.size + products.size
         if new > len(self._S.b):
-            self._grow(max(new, old + min(max(64, old // 4), 2048)))
+            self._grow(max(new, min(2 * old, old + 2048), 64))
         S = self._S
         S.G[old:new, :new] = block
         S.G[:old, old:new] = block[:, :old].T
@@ -280,7 +280,7 @@ class GramCore:
         support = np.flatnonzero(free & (b > penalty.lower) & (b < penalty.upper))
         m = support.size
         if m > len(self._F.active):
-            self._grow_factor(min(self._rank, max(m, len(self._F.active) * 5 // 4)))
+            self._grow_factor(min(self._rank, max(m, 2 * len(self._F.active))))
         F, held = self._F, penalty.curvature(support)
         F.position[: self.size] = factor.OUTSIDE
         L = None

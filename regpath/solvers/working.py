@@ -66,7 +66,7 @@ def grown(array: Any, rows: int, used: int) -> Any:
     """The array with room for more rows, its first ``used`` ones kept."""
     if rows <= len(array):
         return array
-    larger = np.empty((max(rows, len(array) * 5 // 4), *array.shape[1:]), array.dtype)
+    larger = np.empty((max(rows, len(array) * 3 // 2), *array.shape[1:]), array.dtype)
     larger[:used] = array[:used]
     return larger
 
