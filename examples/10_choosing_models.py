@@ -26,8 +26,8 @@ down, and meets noise. Top right: cross-validation of the same path, with all of
 up to the lambda at which the bound is used up (the line) noise has hardly begun. Bottom right: what
 each rule keeps, and its error on patients set aside, in percent of that of the mean response. The
 errors are alike; the lists are not. AIC is the worst at both: its formula is meant for many more
-rows than coefficients, and in one split it keeps 88 columns. `aicc` is its repair, and keeps no more
-than 20 here.
+rows than coefficients, and in one split it keeps 88 columns. `aicc` is its repair, and keeps 20
+at most here.
 
 Writes `output/choosing_models.png` beside this script.
 """
