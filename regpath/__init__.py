@@ -1,4 +1,10 @@
-"""Regularization paths (lasso, ridge, elastic net) with a certificate for every point."""
+"""Regularization paths (lasso, ridge, elastic net) with a certificate for every point.
+
+Paths: `fit_path`, and `lasso_path`, `enet_path` and `ridge_path` for fixed penalties.
+Choosing a model: `cv_path`, `relax`, `stability_path`, `Path.select`, and `leave_one_out` in the
+module `regpath.loo`.
+Data, families, losses, penalties and scores have modules of these names.
+"""
 
 from regpath import datasets, families, losses, penalties, scoring
 from regpath._parts import Settings, Status

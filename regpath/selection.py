@@ -98,7 +98,8 @@ def cv_path(
     gammas : array of shape (G,), default (0, 0.25, 0.5, 0.75, 1)
         Shares of the penalised fit in these blends.
     extend : bool, default False
-        Whether to continue the grid towards 0 as long as the score improves at its end.
+        Whether to continue the grid towards 0, by 20 lambdas at a time, as long as the score
+        improves at its end.
     l1_ratio : float or sequence of float, default 1
         Several make a surface of scores. Each has its own grid; all share the folds, and go on
         with what the one before has gathered.
@@ -118,7 +119,8 @@ def cv_path(
     Warns
     -----
     SelectionWarning
-        If the score still improves at the smallest lambda of the grid.
+        If the best score is at the smallest lambda of the grid, and better by more than 0.01
+        standard errors than a twentieth of the grid before; or if no fold has a score.
     ConvergenceWarning
         Once, if points of any path miss ``tol``; once, if refits do.
 

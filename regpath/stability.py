@@ -110,8 +110,9 @@ class StabilityPath:
 
         q^2 / ((2 threshold - 1) p), Theorem 1 of Meinshausen and Bühlmann (2010): for subsamples of
         half of the rows, if the features that do not matter are exchangeable and selection is no
-        worse than guessing; Shah and Samworth (2013) bound the number of features of low selection
-        probability in the same way, without these assumptions, for complementary pairs.
+        worse than guessing. For complementary pairs Shah and Samworth (2013) bound in the same way,
+        without these assumptions, the number of selected features whose probability of being
+        selected in one subsample is at most q / p.
 
         Parameters
         ----------

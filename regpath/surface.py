@@ -27,7 +27,8 @@ class CVSurface:
     Attributes
     ----------
     paths : tuple of R CVPaths
-        In the order in which the l1_ratios were given.
+        In the order in which the l1_ratios were given. They are solved from the largest l1_ratio to
+        the smallest, and passes and seconds in ``info`` count from the beginning of the call.
 
     Examples
     --------
