@@ -24,8 +24,8 @@ __all__ = ["CVPath", "Rule"]
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 File: TypeAlias = str | PathLike[str] | IO[bytes]
-# Improvement over a twentieth of the grid, in standard errors, that is none.
-FLAT = 0.01
+# Improvement in standard errors that is none, while lambda falls by this factor.
+FLAT, FLAT_OVER = 0.01, 1.6
 Rule: TypeAlias = "str | Callable[[CVPath], Any]"
 
 
@@ -130,7 +130,8 @@ class CVPath:
         size = self.lambdas.size
         if size < 2 or not self.is_judged or self.lambdas[-1] == 0.0:
             return False
-        before, last = self.losses[-1 - max(1, size // 20)], self.losses[-1]
+        near = int(np.count_nonzero(self.lambdas < FLAT_OVER * self.lambdas[-1]))
+        before, last = self.losses[max(0, size - 1 - near)], self.losses[-1]
         gain = 0.0 if before == last else before - last
         noise = FLAT * np.nan_to_num(self.std_errors[-1])
         return self.index_min == size - 1 and not bool(gain <= noise)

@@ -120,7 +120,7 @@ def cv_path(
     -----
     SelectionWarning
         If the best score is at the smallest lambda of the grid, and better by more than 0.01
-        standard errors than a twentieth of the grid before; or if no fold has a score.
+        standard errors than where lambda was 1.6 times as large; or if no fold has a score.
     ConvergenceWarning
         Once, if points of any path miss ``tol``; once, if refits do.
 
