@@ -1,12 +1,11 @@
 """Regularization paths (lasso, ridge, elastic net) with a certificate for every point.
 
 Paths: `fit_path`, and `lasso_path`, `enet_path` and `ridge_path` for fixed penalties.
-Choosing a model: `cv_path`, `relax`, `stability_path`, `Path.select`, and `leave_one_out` in the
-module `regpath.loo`.
+Choosing a model: `cv_path`, `relax`, `stability_path`, `Path.select`, `loo.leave_one_out`.
 Data, families, losses, penalties and scores have modules of these names.
 """
 
-from regpath import datasets, families, losses, penalties, scoring
+from regpath import criteria, datasets, families, loo, losses, penalties, scoring
 from regpath._parts import Settings, Status
 from regpath._warmup import warmup
 from regpath.cv_result import CVPath
@@ -38,12 +37,14 @@ __all__ = [
     "Settings",
     "StabilityPath",
     "Status",
+    "criteria",
     "cv_path",
     "datasets",
     "enet_path",
     "families",
     "fit_path",
     "lasso_path",
+    "loo",
     "losses",
     "penalties",
     "refit",
