@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +26,10 @@ hypothesis.settings.register_profile(
     ],
 )
 hypothesis.settings.load_profile("regpath")
+
+
+# A shell that runs the tests in the background lets them ignore interrupts, which some send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
