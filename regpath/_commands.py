@@ -23,11 +23,12 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from regpath._command_input import DataFile, FitOptions, Offset, Stated, with_fields
-from regpath._cv_storage import load_either
 from regpath._extras import require
+from regpath._nested_storage import load_any
 from regpath._predict import PredictionType
 from regpath._table import HEAD, coef_columns, header, path_columns, table_rows
 from regpath._tables import DataError, read_table, write_csv
+from regpath.cv_result import CVPath
 from regpath.result import Path
 
 __all__ = [
@@ -172,7 +173,7 @@ def predict(
 
 def _chosen(model: FilePath, wanted: str | None) -> tuple[Path, float | None]:
     """The path of a file, and the lambda that a number or a rule means; None: all of them."""
-    result = load_either("predict", model)
+    result = load_any("predict", model, Path, CVPath)
     with suppress(TypeError, ValueError):
         wanted_number = float(cast(str, wanted))
         return (result if isinstance(result, Path) else result.path), wanted_number

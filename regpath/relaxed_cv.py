@@ -68,7 +68,12 @@ class RelaxedCV:
             array = frozen(np.asarray(getattr(self, name), np.float64))
             object.__setattr__(self, name, array)
         G, K, L = self.gammas.size, len(self.fold_paths), self.lambdas.size
-        wanted = {"fold_scores": (G, K, L), "mean_scores": (G, L), "std_errors": (G, L)}
+        wanted = {
+            "gammas": (G,),
+            "fold_scores": (G, K, L),
+            "mean_scores": (G, L),
+            "std_errors": (G, L),
+        }
         for name, shape in wanted.items():
             if getattr(self, name).shape != shape:
                 given = getattr(self, name).shape

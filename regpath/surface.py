@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from regpath._parts import Point
 from regpath._predict import PredictionType
+from regpath._saved import Saved
 from regpath.cv_result import CVPath
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CVSurface:
+class CVSurface(Saved):
     """Cross-validated paths for several l1_ratios, on the same folds.
 
     Attributes
@@ -39,6 +40,10 @@ class CVSurface:
     """
 
     paths: tuple[CVPath, ...]
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise ValueError("CVSurface: there must be at least one path.")
 
     @property
     def l1_ratios(self) -> FloatArray:
