@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -28,7 +28,7 @@ from regpath.cv_result import CVPath
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_cv", "plot_stability", "plot_surface", "save_cv_figure"]
+__all__ = ["plot_cv", "plot_stability", "plot_surface", "save_picture"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -104,10 +104,10 @@ def _mark_rules(ax: Axes, cv: CVPath, x: FloatArray) -> None:
         ax.plot(x[k], cv.mean_scores[k], "o", markersize=7, color=colour, zorder=3)
 
 
-def save_cv_figure(cv: CVPath, file: str | PathLike[str]) -> None:
-    """Write the picture of `plot_cv` to a file, without any window system."""
+def save_picture(plot: Callable[..., Any], file: str | PathLike[str]) -> None:
+    """Write what a method ``plot(ax=...)`` draws to a file, without any window system."""
     figure = offscreen_figure(figsize=SIZE, layout="constrained")
-    plot_cv(cv, ax=figure.add_subplot())
+    plot(ax=figure.add_subplot())
     figure.savefig(file, dpi=200)
 
 

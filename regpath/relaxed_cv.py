@@ -13,7 +13,7 @@ from regpath._predict import PredictionType
 from regpath._table import native_frame
 from regpath.relaxed import BlendPoint, RelaxedPath, check_gamma
 
-__all__ = ["RelaxedCV", "check_gammas"]
+__all__ = ["RelaxedCV", "check_gammas", "relaxed_columns"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -172,15 +172,7 @@ class RelaxedCV:
         -------
         frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         """
-        G, L = self.mean_scores.shape
-        columns = {
-            "gamma": np.repeat(self.gammas, L),
-            "lambda": np.tile(self.lambdas, G),
-            "df": np.tile(self.path.path.n_nonzero, G),
-            "mean_score": self.mean_scores.ravel(),
-            "std_error": self.std_errors.ravel(),
-        }
-        return native_frame(columns, backend)
+        return native_frame(relaxed_columns(self), backend)
 
     def __repr__(self) -> str:
         head = f"Relaxed, {self.gammas.size} gammas from {self.gammas[0]:g} to {self.gammas[-1]:g}"
@@ -212,6 +204,18 @@ def _most_penalised(eligible: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Position (gamma, lambda) of the largest lambda, and there of the largest gamma."""
     index = int(np.argmax(eligible.any(axis=0)))
     return int(np.flatnonzero(eligible[:, index])[-1]), index
+
+
+def relaxed_columns(cv: RelaxedCV) -> dict[str, Any]:
+    """Columns of the table with one row per gamma and lambda."""
+    G, L = cv.mean_scores.shape
+    return {
+        "gamma": np.repeat(cv.gammas, L),
+        "lambda": np.tile(cv.lambdas, G),
+        "df": np.tile(cv.path.path.n_nonzero, G),
+        "mean_score": cv.mean_scores.ravel(),
+        "std_error": cv.std_errors.ravel(),
+    }
 
 
 def check_gammas(call: str, relax: Any, gammas: Any) -> FloatArray:

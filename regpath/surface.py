@@ -128,6 +128,23 @@ class CVSurface(Saved):
             ax=ax,
         )
 
+    def to_frame(self, backend: Any = None) -> Any:
+        """One row per l1_ratio and lambda: both, mean score, standard error and df.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Default: pandas if it is installed, otherwise polars.
+
+        Returns
+        -------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        """
+        from regpath._cv_table import surface_columns
+        from regpath._table import native_frame
+
+        return native_frame(surface_columns(self), backend)
+
     def summary(self) -> str:
         """One line for every l1_ratio, and the best pair."""
         from regpath._cv_table import surface_summary

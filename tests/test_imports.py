@@ -48,6 +48,7 @@ benchmark
 _command_input
 _commands
 _bench_command _cv_command
+_stability_command
 cli
 __main__
 """

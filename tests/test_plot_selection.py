@@ -11,7 +11,7 @@ from handmade import DENSE, FOLD_SCORES, make_cv, make_path, make_several
 from matplotlib.collections import LineCollection, QuadMesh
 
 from regpath import CVPath
-from regpath.plot_selection import plot_stability, plot_surface, save_cv_figure
+from regpath.plot_selection import plot_stability, plot_surface, save_picture
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +99,7 @@ def test_grids_with_zero_and_inf_can_be_drawn(lambdas, tmp_path):
     cv = make_cv(
         path, fold_scores=FOLD_SCORES[:, :k], mean_scores=FOLD_SCORES[0, :k], std_errors=np.ones(k)
     )
-    save_cv_figure(cv, tmp_path / "cv.png")
+    save_picture(cv.plot, tmp_path / "cv.png")
     ax = cv.plot()
     ticks = {text.get_text() for text in ax.get_xticklabels()}
     assert {r"$\infty$"} & ticks == ({r"$\infty$"} if np.inf in lambdas else set())
@@ -114,7 +114,7 @@ def test_axes_of_ones_own_and_several_outputs():
 
 def test_a_figure_is_saved_without_pyplot(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    save_cv_figure(make_cv(), tmp_path / "cv.png")
+    save_picture(make_cv().plot, tmp_path / "cv.png")
     assert (tmp_path / "cv.png").read_bytes().startswith(b"\x89PNG")
 
 
