@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from regpath.criteria import Criteria
     from regpath.diagnostics import Certificate
     from regpath.families import Family
+    from regpath.loo import LeaveOneOut
     from regpath.survival import Baseline
 
 __all__ = ["Path", "Point", "Settings", "Status", "store_coefs"]
@@ -319,6 +320,15 @@ class Path(Fields, Saved):
         from regpath.criteria import criteria
 
         return criteria(self, X, y, **options)
+
+    def leave_one_out(self, X: Any, y: Any) -> LeaveOneOut:
+        """Score every point of a ridge path on rows it was not fitted to, without further fits.
+
+        X and y are the data of the fit; see `regpath.loo.leave_one_out_scores`.
+        """
+        from regpath.loo import leave_one_out_scores
+
+        return leave_one_out_scores(self, X, y)
 
     def select(self, rule: str = "bic", X: Any = None, y: Any = None, **options: Any) -> Point:
         """Pick the point with the smallest information criterion.

@@ -34,14 +34,14 @@ _stated_multi _stated_cox
 _stated_problem _stated_family
 _stated_newton
 _certify_families _scores _hat
-scoring _freedom loo
+scoring _freedom
 relaxed_cv
 cv_result
 _blends surface
 _cv_table
 fold_work
 selection stability diagnostics plot plot_selection survival criteria
-_nested_storage
+_nested_storage loo
 _warmup
 datasets sklearn glmnet regpath
 benchmark
