@@ -97,8 +97,8 @@ Directory = Annotated[
     FilePath | None,
     typer.Option(
         metavar="DIR",
-        help="Write cv.csv, cv.png, coefs_RULE.csv and model.npz there; relaxed.csv with --relax; "
-        "surface.csv and surface.png for several l1_ratios.",
+        help="Write cv.csv, cv.png, coefs_RULE.csv and model.npz there; with --relax also "
+        "relaxed.csv and .png; for several l1_ratios also surface.csv and .png.",
         show_default=False,
     ),
 ]
@@ -191,6 +191,7 @@ def _writers(cv: CVPath, rule: str) -> Writers:
         gamma, chosen = relaxed.index_at(rule)
         path = relaxed.path.blend(float(relaxed.gammas[gamma]))
         writers["relaxed.csv"] = lambda file: write_csv(file, relaxed_columns(relaxed))
+        writers["relaxed.png"] = lambda file: save_picture(relaxed.plot, file)
     writers[f"coefs_{rule}.csv"] = lambda file: write_csv(file, point_columns(path, chosen))
     return writers
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +12,9 @@ from regpath._parts import frozen
 from regpath._predict import PredictionType
 from regpath._table import native_frame
 from regpath.relaxed import BlendPoint, RelaxedPath, check_gamma
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["RelaxedCV", "check_gammas", "relaxed_columns"]
 
@@ -173,6 +176,12 @@ class RelaxedCV:
         frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         """
         return native_frame(relaxed_columns(self), backend)
+
+    def plot(self, ax: Axes | Any = None) -> Axes | Any:
+        """Draw the scores of every gamma; see `regpath.plot_selection.plot_relaxed_cv`."""
+        from regpath.plot_selection import plot_relaxed_cv
+
+        return plot_relaxed_cv(self, ax=ax)
 
     def __repr__(self) -> str:
         head = f"Relaxed, {self.gammas.size} gammas from {self.gammas[0]:g} to {self.gammas[-1]:g}"

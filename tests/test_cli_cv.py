@@ -188,13 +188,14 @@ def test_several_l1_ratios_are_compared_and_the_best_is_written(run, prostate, f
     assert float(marked[1]) == pytest.approx(surface.lambda_min, rel=1e-4)
 
 
-def test_blends_are_judged_written_and_predicted(run, prostate):
+def test_blends_are_judged_written_and_predicted(run, prostate, folder):
     code, out, err = run("cv", *prostate, "--relax", "--rule", "min", "--out", "out")
     assert (code, err) == (0, [])
     relaxed = reference(relax=True).relaxed
     assert relaxed.gamma_min < 1.0  # a blend is better than the path itself
     table = pd.read_csv("out/relaxed.csv")
     pd.testing.assert_frame_equal(table, relaxed.to_frame(), rtol=1e-12)
+    assert (folder / "out" / "relaxed.png").read_bytes().startswith(b"\x89PNG")
     chosen = pd.read_csv("out/coefs_min.csv")["coefficient"]
     point = relaxed.at("min")
     np.testing.assert_allclose(chosen, [point.intercept, *point.coef], rtol=1e-12)
