@@ -165,11 +165,15 @@ class Stated(NamedTuple):
 
 
 def with_fields(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a command take the fields of its first parameter, a NamedTuple, one by one."""
+    """Let a command take the fields of its first parameter, a NamedTuple, one by one.
+
+    A parameter of the command with the name of a field takes its place; the field has its default.
+    """
     hints = get_type_hints(command, include_extras=True)
     first, *others = inspect.signature(command).parameters.values()
     kind = hints[first.name]
-    fields = list(inspect.signature(kind).parameters.values())
+    own = {parameter.name for parameter in others}
+    fields = [f for f in inspect.signature(kind).parameters.values() if f.name not in own]
     hints = {**get_type_hints(kind, include_extras=True), **hints}
 
     @wraps(command)

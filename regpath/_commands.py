@@ -16,22 +16,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path as FilePath
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TypeAlias, cast
 
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
 from regpath._command_input import DataFile, FitOptions, Offset, Stated, with_fields
-from regpath._cv_storage import load_either
 from regpath._extras import require
+from regpath._nested_storage import load_any
 from regpath._predict import PredictionType
 from regpath._table import HEAD, coef_columns, header, path_columns, table_rows
 from regpath._tables import DataError, read_table, write_csv
+from regpath.cv_result import CVPath
 from regpath.result import Path
 
 __all__ = [
     "INTERRUPTED",
+    "Writers",
     "app",
     "named",
     "prepare",
@@ -56,6 +58,9 @@ Directory = Annotated[
         show_default=False,
     ),
 ]
+
+Writers: TypeAlias = dict[str, Callable[[FilePath], None]]
+"""What writes files, by their names."""
 
 INTERRUPTED = 130
 """Exit code of a command that was interrupted."""
@@ -145,6 +150,9 @@ def predict(
             help="response: means or probabilities, link: linear predictors, class: labels.",
         ),
     ] = "response",
+    relaxed: Annotated[
+        bool, typer.Option("--relaxed", help="By the blend that the rule chooses, of cv --relax.")
+    ] = False,
     offset: Offset = None,
     out: Annotated[
         FilePath | None,
@@ -154,7 +162,7 @@ def predict(
     """Predict for the rows of DATA, whose columns are matched by name, in any order."""
     if not model.is_file():
         raise DataError(f"{model}: there is no such file.")
-    path, lambda_ = _chosen(model, lambda_value)
+    path, lambda_ = (_blended if relaxed else _chosen)(model, lambda_value)
     table = read_table(data, notes=path.info.get("data"))
     # A model that was saved from Python may know no names: then columns go by their order.
     X = table.design(path.feature_names or table.names, role="features of the model")
@@ -172,7 +180,7 @@ def predict(
 
 def _chosen(model: FilePath, wanted: str | None) -> tuple[Path, float | None]:
     """The path of a file, and the lambda that a number or a rule means; None: all of them."""
-    result = load_either("predict", model)
+    result = load_any("predict", model, Path, CVPath)
     with suppress(TypeError, ValueError):
         wanted_number = float(cast(str, wanted))
         return (result if isinstance(result, Path) else result.path), wanted_number
@@ -184,6 +192,15 @@ def _chosen(model: FilePath, wanted: str | None) -> tuple[Path, float | None]:
             )
         return result, None
     return result.path, float(result.lambdas[result.index_at(wanted or "1se")])
+
+
+def _blended(model: FilePath, rule: str | None) -> tuple[Path, float]:
+    """The blend that a rule chooses among those of a file, and its lambda."""
+    result = load_any("predict", model, Path, CVPath)
+    if isinstance(result, Path) or result.relaxed is None:
+        raise DataError(f"--relaxed: {model} has no refits; regpath cv --relax makes such models.")
+    point = result.relaxed.at(rule or "1se")
+    return result.relaxed.path.blend(point.gamma), point.lambda_
 
 
 def _prediction_names(outputs: Sequence[str], lambdas: Any) -> list[str]:
@@ -239,14 +256,14 @@ def named(path: Path, stated: Stated) -> Path:
     return replace(path, feature_names=stated.names, info=path.info | {"data": stated.notes})
 
 
-def write_files(out: FilePath, writers: dict[str, Callable[[FilePath], None]]) -> None:
+def write_files(out: FilePath, writers: Writers) -> None:
     """Write files into a directory that exists, and name them."""
     for name, writer in writers.items():
         writer(out / name)
     typer.echo("Wrote " + ", ".join(str(out / name) for name in writers))
 
 
-def _writers(path: Path) -> dict[str, Callable[[FilePath], None]]:
+def _writers(path: Path) -> Writers:
     from regpath.plot import save_figure
 
     return {
@@ -284,7 +301,7 @@ def print_table(
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     table = RichTable(box=None, pad_edge=False, header_style="bold")
     for title in head:
-        side = "left" if title in ("status", "rule") else "right"
+        side = "left" if title in ("status", "rule", "feature", "") else "right"
         table.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row, style in zip(rows, styles or [None] * len(rows), strict=True):
         table.add_row(*row, style=style)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from regpath._table import header, native_frame
+from regpath._table import header, native_frame, table
 
 if TYPE_CHECKING:
     from regpath.cv_result import CVPath
@@ -14,29 +14,34 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HEAD",
+    "SURFACE_HEAD",
     "cv_columns",
     "cv_header",
     "notes",
     "rule_rows",
     "summary",
+    "surface_columns",
+    "surface_header",
+    "surface_rows",
     "surface_summary",
     "to_frame",
 ]
 
 HEAD = ("rule", "lambda", "score", "std error", "df", "position")
+SURFACE_HEAD = ("l1_ratio", "lambda", "score", "std error", "df", "")
 
 
 def summary(cv: CVPath) -> str:
     """What was fitted and how it was judged, one line for each rule, and what to mind."""
     rows = [HEAD, *rule_rows(cv)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    table = [
+    lines = [
         "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows
     ]
     below = notes(cv)
     below = ["", *below] if below else []
     relaxed = [] if cv.relaxed is None else ["", repr(cv.relaxed)]
-    return "\n".join([*cv_header(cv), "", *table, *below, *relaxed])
+    return "\n".join([*cv_header(cv), "", *lines, *below, *relaxed])
 
 
 def cv_header(cv: CVPath) -> list[str]:
@@ -99,20 +104,51 @@ def cv_columns(cv: CVPath) -> dict[str, Any]:
     return columns | {f"fold_{k}": scores for k, scores in enumerate(cv.fold_scores)}
 
 
+def surface_header(surface: CVSurface) -> list[str]:
+    """Lines that say what was judged."""
+    one = surface.paths[0]
+    better = "greater" if one.greater_is_better else "smaller"
+    return [
+        f"Cross-validation over {surface.l1_ratios.size} l1_ratios and lambda, "
+        f"{len(one.fold_paths)} folds, {one.score_label} ({better} is better)"
+    ]
+
+
+def surface_rows(surface: CVSurface) -> list[tuple[str, ...]]:
+    """One row of text for the best lambda of each l1_ratio: the cells under `SURFACE_HEAD`."""
+    rows: list[tuple[str, ...]] = []
+    for k, cv in enumerate(surface.paths):
+        cells = ("no score", "", "", "")
+        if cv.is_judged:
+            i = cv.index_min
+            score, error = cv.mean_scores[i], cv.std_errors[i]
+            cells = (
+                f"{cv.lambdas[i]:.5g}",
+                f"{score:.5g}",
+                f"{error:.4g}",
+                str(cv.path.n_nonzero[i]),
+            )
+        best = "best" if cv.is_judged and k == surface.index_min else ""
+        rows.append((f"{cv.path.l1_ratio:.4g}", *cells, best))
+    return rows
+
+
+def surface_columns(surface: CVSurface) -> dict[str, Any]:
+    """Columns of the table with one row per l1_ratio and lambda."""
+    columns: dict[str, list[Any]] = {
+        "lambda": [cv.lambdas for cv in surface.paths],
+        "mean_score": [cv.mean_scores for cv in surface.paths],
+        "std_error": [cv.std_errors for cv in surface.paths],
+        "df": [cv.path.n_nonzero for cv in surface.paths],
+    }
+    ratios = np.repeat(surface.l1_ratios, [cv.lambdas.size for cv in surface.paths])
+    return {"l1_ratio": ratios} | {name: np.concatenate(parts) for name, parts in columns.items()}
+
+
 def surface_summary(surface: CVSurface) -> str:
     """One line for every l1_ratio."""
-    lines = ["Cross-validation over l1_ratio and lambda", ""]
-    lines.append("l1_ratio      lambda      score   std error  nonzero")
-    for k, cv in enumerate(surface.paths):
-        if not cv.is_judged:
-            lines.append(f"{cv.path.l1_ratio:8.4g} has no score")
-            continue
-        i, mark = cv.index_min, "  best" if k == surface.index_min else ""
-        lines.append(
-            f"{cv.path.l1_ratio:8.4g} {cv.lambdas[i]:11.5g} {cv.mean_scores[i]:10.5g} "
-            f"{cv.std_errors[i]:11.4g} {cv.path.n_nonzero[i]:8d}{mark}"
-        )
-    return "\n".join(lines)
+    lines = table(SURFACE_HEAD, surface_rows(surface))
+    return "\n".join([*surface_header(surface), "", *lines])
 
 
 def to_frame(cv: CVPath, backend: Any) -> Any:

@@ -15,7 +15,8 @@ from scipy.sparse import csc_array
 
 from regpath._parts import PER_LAMBDA, Settings, Status
 from regpath._predict import FAMILIES
-from regpath.result import File, Path
+from regpath._saved import File
+from regpath.result import Path
 
 __all__ = [
     "SCHEMA",
@@ -28,6 +29,8 @@ __all__ = [
     "encode",
     "in_json",
     "load",
+    "matrix",
+    "matrix_members",
     "numeric",
     "read",
     "save",
@@ -48,7 +51,14 @@ SCHEMA = 2
 still written as 1, which every regpath reads.
 """
 
-_KINDS = {FORMAT: "a path", "regpath.CVPath": "a cross-validation"}
+_KINDS = {
+    FORMAT: "a path",
+    "regpath.CVPath": "a cross-validation",
+    "regpath.CVSurface": "a surface of cross-validations",
+    "regpath.RelaxedPath": "a relaxed path",
+    "regpath.StabilityPath": "a stability path",
+}
+_CSC = ("data", "indices", "indptr")
 _SETTINGS_FLAGS = ("fit_intercept", "standardize")
 _SETTINGS_ARRAYS = ("penalty_factor", "lower", "upper", "sample_weight", "offset")
 _LABELS = "biufUSmM"
@@ -89,12 +99,7 @@ def encode(call: str, path: Path) -> tuple[Metadata, Arrays]:
     }
     metadata |= {name: getattr(settings, name) for name in _SETTINGS_FLAGS}
     arrays = {name: getattr(path, name) for name in PER_LAMBDA}
-    stored = path.coef_storage
-    if isinstance(stored, np.ndarray):
-        arrays["coefs"] = stored
-    else:
-        arrays |= {f"coefs_{part}": getattr(stored, part) for part in ("data", "indices", "indptr")}
-        arrays["coefs_shape"] = np.array(stored.shape, dtype=np.int64)
+    arrays |= matrix_members("coefs", path.coef_storage)
     for name in _SETTINGS_ARRAYS:
         if getattr(settings, name) is not None:
             arrays[name] = getattr(settings, name)
@@ -103,6 +108,14 @@ def encode(call: str, path: Path) -> tuple[Metadata, Arrays]:
         if value is not None:
             arrays[name] = _savable(call, name, value)
     return metadata, arrays
+
+
+def matrix_members(name: str, stored: Any) -> Arrays:
+    """The arrays of a dense matrix, or of one in CSC form."""
+    if isinstance(stored, np.ndarray):
+        return {name: stored}
+    arrays: Arrays = {f"{name}_{part}": getattr(stored, part) for part in _CSC}
+    return arrays | {f"{name}_shape": np.array(stored.shape, dtype=np.int64)}
 
 
 def write(call: str, file: File, metadata: Metadata, arrays: Arrays) -> None:
@@ -127,7 +140,7 @@ def read(call: str, file: File, decoded: Callable[[Metadata, Arrays], T]) -> T:
             raise ValueError(f"{call}({str(name)!r}): {error}") from None
         except Exception as error:  # a damaged archive raises nearly anything: zlib, zip, header
             raise ValueError(
-                f"{call}({str(name)!r}): the file is damaged or not a saved path "
+                f"{call}({str(name)!r}): the file is damaged or not a saved result "
                 f"({type(error).__name__}: {_first_line(error)})."
             ) from error
 
@@ -138,7 +151,7 @@ def check_format(metadata: Metadata, wanted: str, latest: int) -> None:
     if found != wanted:
         known = _KINDS.get(found) if isinstance(found, str) else None
         if known is None:
-            raise UnreadableError("this npz archive is not a saved path.")
+            raise UnreadableError("this npz archive is not a saved result.")
         raise UnreadableError(f"the file holds {known}; read it with {found}.load.")
     if metadata.get("schema") not in range(1, latest + 1):
         raise UnreadableError(
@@ -160,9 +173,9 @@ def _arrays(stream: IO[bytes]) -> Arrays:
         raise UnreadableError("the file object cannot seek.")
     content = np.load(stream, allow_pickle=False)
     if not isinstance(content, np.lib.npyio.NpzFile):
-        raise UnreadableError("this is a single array, not a saved path.")
+        raise UnreadableError("this is a single array, not a saved result.")
     if "metadata" not in content.files:
-        raise UnreadableError("this npz archive is not a saved path: it has no metadata.")
+        raise UnreadableError("this npz archive is not a saved result: it has no metadata.")
     return {name: content[name] for name in content.files}
 
 
@@ -177,7 +190,7 @@ def decode(metadata: Metadata, arrays: Arrays) -> Path:
         raise UnreadableError(f"its family {family!r} is not known to this version of regpath.")
     return Path(
         **numbers,
-        coef_storage=_coefs(arrays),
+        coef_storage=matrix("coefs", arrays),
         null_deviance=float(metadata["null_deviance"]),
         statuses=tuple(Status[name] for name in metadata["statuses"]),
         feature_names=None if names is None else tuple(text(name) for name in names),
@@ -228,16 +241,17 @@ def _settings(metadata: Metadata, arrays: Arrays) -> Settings:
     return Settings(**given)
 
 
-def _coefs(arrays: Arrays) -> Any:
-    if "coefs" in arrays:
-        return numeric(arrays, "coefs")
-    parts = [numeric(arrays, f"coefs_{part}") for part in ("data", "indices", "indptr")]
+def matrix(name: str, arrays: Arrays) -> Any:
+    """The matrix that `matrix_members` took apart, or a refusal."""
+    if name in arrays:
+        return numeric(arrays, name)
+    parts = [numeric(arrays, f"{name}_{part}") for part in _CSC]
     if any(part.ndim != 1 for part in parts) or any(part.dtype.kind != "i" for part in parts[1:]):
-        raise UnreadableError("its sparse coefficients are malformed.")
-    n_rows, n_columns = (int(size) for size in numeric(arrays, "coefs_shape"))
-    coefs = csc_array(tuple(parts), shape=(n_rows, n_columns))
-    coefs.check_format(full_check=True)  # an index out of range would reach compiled code
-    return coefs
+        raise UnreadableError(f"its sparse {name} are malformed.")
+    n_rows, n_columns = (int(size) for size in numeric(arrays, f"{name}_shape"))
+    stored = csc_array(tuple(parts), shape=(n_rows, n_columns))
+    stored.check_format(full_check=True)  # an index out of range would reach compiled code
+    return stored
 
 
 def numeric(arrays: Arrays, name: str) -> npt.NDArray[Any]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from regpath._extras import require
 from regpath._linear import shorten
@@ -18,6 +19,7 @@ __all__ = [
     "coef_columns",
     "five_digits",
     "header",
+    "lambda_labels",
     "native_frame",
     "path_columns",
     "percent",
@@ -170,11 +172,11 @@ def path_columns(path: Path) -> dict[str, Any]:
     }
 
 
-def _lambda_labels(path: Path) -> list[str]:
+def lambda_labels(lambdas: npt.NDArray[np.float64]) -> list[str]:
     """Column names of tables of coefficients: the digits that give the same number back."""
     seen: dict[str, int] = {}
     labels = []
-    for label in map(repr, path.lambdas.tolist()):
+    for label in map(repr, lambdas.tolist()):
         seen[label] = seen.get(label, 0) + 1
         labels.append(label if seen[label] == 1 else f"{label} ({seen[label]})")
     return labels
@@ -187,7 +189,7 @@ def coef_columns(path: Path) -> dict[str, Any]:
     has no intercept.
     """
     columns, rows = _coef_rows(path)
-    return columns | dict(zip(_lambda_labels(path), rows.T, strict=True))
+    return columns | dict(zip(lambda_labels(path.lambdas), rows.T, strict=True))
 
 
 def point_columns(path: Path, index: int) -> dict[str, Any]:

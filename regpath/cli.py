@@ -35,7 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         require("typer", "cli")
         require("rich", "cli")
-        from regpath import _bench_command, _commands, _cv_command  # noqa: F401 - they add commands
+        from regpath import (  # noqa: F401 - they add commands
+            _bench_command,
+            _commands,
+            _cv_command,
+            _stability_command,
+        )
 
         return _commands.run(arguments)
     except KeyboardInterrupt:

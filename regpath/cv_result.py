@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from os import PathLike
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from regpath._parts import Point, frozen, number
 from regpath._predict import PredictionType
+from regpath._saved import Saved
 from regpath.result import Path
 
 if TYPE_CHECKING:
@@ -23,14 +23,13 @@ __all__ = ["CVPath", "Rule"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
-File: TypeAlias = str | PathLike[str] | IO[bytes]
 # Improvement in standard errors that is none, while lambda falls by this factor.
 FLAT, FLAT_OVER = 0.01, 1.6
 Rule: TypeAlias = "str | Callable[[CVPath], Any]"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class CVPath:
+class CVPath(Saved):
     """A cross-validated path.
 
     Attributes
@@ -101,6 +100,11 @@ class CVPath:
                 raise ValueError(f"CVPath: {name} has shape {given}; it must be {shape}.")
         if len(rows) != n_folds:
             raise ValueError(f"CVPath: {len(rows)} lists of rows for {n_folds} folds.")
+        if self.relaxed is not None and self.relaxed.fold_scores.shape[1:] != (n_folds, n_lambdas):
+            raise ValueError(
+                f"CVPath: relaxed has fold scores of shape {self.relaxed.fold_scores.shape}; it "
+                f"must be (G, {n_folds}, {n_lambdas})."
+            )
 
     # ------------------------------------------------------------------------------------- choice
 
@@ -352,33 +356,6 @@ class CVPath:
         from regpath.plot_selection import plot_cv
 
         return plot_cv(self, ax=ax)
-
-    def save(self, file: File) -> None:
-        """Write to a file that `CVPath.load` reads back, bit for bit: arrays and JSON, no pickle.
-
-        Parameters
-        ----------
-        file : str, os.PathLike or binary file object
-            Used as given: no ending is added.
-        """
-        from regpath._cv_storage import save
-
-        save(self, file)
-
-    @classmethod
-    def load(cls, file: File) -> CVPath:
-        """Read what `CVPath.save` wrote; nothing in the file is ever executed.
-
-        Raises
-        ------
-        ValueError
-            If the file is not a cross-validation of regpath.
-        OSError
-            If the file cannot be opened.
-        """
-        from regpath._cv_storage import load
-
-        return load(file)
 
     def shortened(self, n_lambdas: int) -> CVPath:
         """The first points of the grid."""

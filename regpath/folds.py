@@ -87,7 +87,7 @@ def check_folds(
     if isinstance(cv, str):
         if cv != "loo":
             raise ValueError(f"{call}(cv={cv!r}): the only name of a scheme is 'loo'.")
-        folds = _by_labels(np.arange(n))
+        folds = [fold for fold in _by_labels(np.arange(n)) if weights[fold.held_out[0]] > 0.0]
     elif isinstance(cv, numbers.Integral) and not isinstance(cv, bool):
         folds = _by_labels(_random_labels(call, int(cv), response, weights, random_state))
     elif hasattr(cv, "split") and not hasattr(cv, "shape"):

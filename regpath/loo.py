@@ -1,4 +1,4 @@
-"""Leave-one-out predictions of a ridge path, exact, from one decomposition for all lambdas.
+"""Leave-one-out predictions and scores of a ridge path, exact, all from one decomposition.
 
 With z = y - offset, weights w that sum to one, penalty lambda b'D b / 2 and the hat matrix H(mu) of
 the weighted problem with the strength mu in place of lambda, the residual of row i in the fit
@@ -16,6 +16,7 @@ and turns lambda into lambda (1 - w_i). In the notation of `regpath._hat`, one o
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,11 +29,13 @@ from scipy.sparse import csr_array, issparse
 
 from regpath._hat import column_gram, free_basis, matrix_of, row_blocks, row_gram
 from regpath._stated_design import EPS, Dense, Sparse, design_of, normalised
+from regpath.criteria import criteria
+from regpath.fold_work import root_mean_square
 from regpath.path import ConvergenceWarning, ridge_path
 from regpath.result import Path
-from regpath.validation import check_problem
+from regpath.validation import Problem, check_problem
 
-__all__ = ["leave_one_out"]
+__all__ = ["LeaveOneOut", "leave_one_out", "leave_one_out_scores"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.intp]
@@ -106,6 +109,93 @@ def leave_one_out(path: Path, X: Any, y: Any, *, rescale: bool = True) -> Array:
     >>> errors.round(3)
     array([0.632, 0.537, 0.54 ])
     """
+    return _predicted(path, X, y, rescale)[1]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LeaveOneOut:
+    """How the points of a ridge path predict rows that they were not fitted to.
+
+    Attributes
+    ----------
+    lambdas : ndarray of shape (L,)
+        Of the path.
+    mse, std_errors : ndarray of shape (L,)
+        Weighted mean of the squared errors of the rows, each predicted without it, and its standard
+        error.
+    gcv : ndarray of shape (L,)
+        Generalized cross-validation, of `regpath.criteria`: every 1 - H_ii replaced by their mean,
+        at lambda itself.
+    """
+
+    lambdas: Array
+    mse: Array
+    std_errors: Array
+    gcv: Array
+
+    @property
+    def index_min(self) -> int:
+        """Position of the smallest mean squared error; of equal ones the largest lambda."""
+        return int(np.argmin(self.mse))
+
+    @property
+    def lambda_min(self) -> float:
+        """Lambda with the smallest mean squared error."""
+        return float(self.lambdas[self.index_min])
+
+    def __repr__(self) -> str:
+        k = self.index_min
+        return (
+            f"LeaveOneOut({self.lambdas.size} lambdas, best: lambda={self.lambdas[k]:.5g}, "
+            f"mse={self.mse[k]:.5g}, std_error={self.std_errors[k]:.4g}, gcv={self.gcv[k]:.5g})"
+        )
+
+
+def leave_one_out_scores(path: Path, X: Any, y: Any) -> LeaveOneOut:
+    """Mean squared errors of the predictions of `leave_one_out`, with GCV beside.
+
+    These are the scores of ``cv_path(X, y, cv="loo", l1_ratio=0)`` at the lambdas of the path, up
+    to tol, where ``standardize=False``. Otherwise they differ a little: each of those n fits
+    standardises its own rows, whereas the scales are those of all rows here.
+
+    Parameters
+    ----------
+    path : Path
+        Gaussian, ``l1_ratio=0``, without limits.
+    X, y
+        The data of the fit.
+
+    Returns
+    -------
+    LeaveOneOut
+
+    Raises
+    ------
+    ValueError
+        As `leave_one_out`.
+
+    Examples
+    --------
+    >>> import regpath
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> regpath.ridge_path(X, y, lambdas=[1, 0.1, 0.01]).leave_one_out(X, y)
+    LeaveOneOut(3 lambdas, best: lambda=0.1, mse=0.53728, std_error=0.08102, gcv=0.53417)
+    """
+    problem, eta = _predicted(path, X, y, rescale=True)
+    used = problem.weights > 0.0
+    shares = problem.weights[used]
+    losses = (problem.response.y[used, None] - eta[used]) ** 2
+    mse = shares @ losses
+    return LeaveOneOut(
+        lambdas=path.lambdas,
+        mse=mse,
+        std_errors=root_mean_square(shares, losses, mse) / math.sqrt(shares.size - 1),
+        gcv=criteria(path, X, y).gcv,
+    )
+
+
+def _predicted(path: Path, X: Any, y: Any, rescale: bool) -> tuple[Problem, Array]:
+    """The problem of a path, and the predictors of every row without it."""
     _check_kind(path)
     settings = path.settings
     problem = check_problem(
@@ -139,7 +229,7 @@ def leave_one_out(path: Path, X: Any, y: Any, *, rescale: bool = True) -> Array:
         one = csr_array(some)[[i]].toarray() if issparse(some) else some[[i]]
         fit = _without(path, some, z[used], weights, factor, i, rescale)
         eta[used[i]] = fit.predict(np.asarray(one, np.float64)) + problem.offset[used[i]]
-    return eta
+    return problem, eta
 
 
 def _check_kind(path: Path) -> None:

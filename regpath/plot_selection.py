@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -24,17 +24,20 @@ from regpath._drawing import (
 )
 from regpath._extras import require
 from regpath.cv_result import CVPath
+from regpath.relaxed_cv import RelaxedCV
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["plot_cv", "plot_stability", "plot_surface", "save_cv_figure"]
+__all__ = ["plot_cv", "plot_relaxed_cv", "plot_stability", "plot_surface", "save_picture"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 SIZE = (7.2, 4.6)
 MOST_NAMES = 2 * len(COLOURS)
 """More names than this cannot be told apart by colour and dashes."""
+MOST_GAMMAS = 6
+"""More of them than this are not named."""
 
 
 def plot_cv(cv: CVPath, ax: Axes | Any = None) -> Axes | Any:
@@ -80,7 +83,16 @@ def plot_cv(cv: CVPath, ax: Axes | Any = None) -> Axes | Any:
     for bar in bars:
         bar.set_zorder(1.5)
     if known.any():
-        _mark_rules(ax, cv, x)
+        best, chosen = (
+            _Choice(
+                x[k],
+                cv.mean_scores[k],
+                f"lambda {cv.lambdas[k]:.4g}, {cv.path.n_nonzero[k]} non-zero",
+            )
+            for k in (cv.index_min, cv.index_1se)
+        )
+        sign = -1.0 if cv.greater_is_better else 1.0
+        _mark_rules(ax, best, chosen, best.score + sign * errors[cv.index_min])
     ax.set_xlabel("lambda (log scale)")
     ax.set_ylabel(cv.score_label)
     strip(ax)
@@ -89,25 +101,88 @@ def plot_cv(cv: CVPath, ax: Axes | Any = None) -> Axes | Any:
     return ax
 
 
-def _mark_rules(ax: Axes, cv: CVPath, x: FloatArray) -> None:
+class _Choice(NamedTuple):
+    """What a rule chooses: where it lies, and what it is."""
+
+    x: float
+    score: float
+    text: str
+
+
+def _mark_rules(ax: Axes, best: _Choice, chosen: _Choice, level: float) -> None:
     """Vertical lines at both lambdas, and the level that decides between them."""
-    best, chosen = cv.index_min, cv.index_1se
-    sign = -1.0 if cv.greater_is_better else 1.0
-    level = cv.mean_scores[best] + sign * np.nan_to_num(cv.std_errors[best])
-    ax.plot([x[chosen], x[best]], [level, level], ":", color=GUIDE, linewidth=1.2, zorder=1.8)
+    ax.plot([chosen.x, best.x], [level, level], ":", color=GUIDE, linewidth=1.2, zorder=1.8)
     rules = {"1se": (chosen, COLOURS[1], "-"), "min": (best, COLOURS[2], "--")}
     if best == chosen:
         rules = {"1se and min": rules["1se"]}
-    for rule, (k, colour, style) in rules.items():
-        text = f"{rule}: lambda {cv.lambdas[k]:.4g}, {cv.path.n_nonzero[k]} non-zero"
-        ax.axvline(x[k], linestyle=style, color=colour, linewidth=1.4, zorder=1.7, label=text)
-        ax.plot(x[k], cv.mean_scores[k], "o", markersize=7, color=colour, zorder=3)
+    for rule, (choice, colour, style) in rules.items():
+        text = f"{rule}: {choice.text}"
+        ax.axvline(choice.x, linestyle=style, color=colour, linewidth=1.4, zorder=1.7, label=text)
+        ax.plot(choice.x, choice.score, "o", markersize=7, color=colour, zorder=3)
 
 
-def save_cv_figure(cv: CVPath, file: str | PathLike[str]) -> None:
-    """Write the picture of `plot_cv` to a file, without any window system."""
+def plot_relaxed_cv(cv: RelaxedCV, ax: Axes | Any = None) -> Axes | Any:
+    """Draw the mean scores of blends along the path, one line for every gamma.
+
+    The darkest line is that of the refits, the lightest that of the path itself, if both are among
+    the gammas. Vertical lines are at the lambdas of the rules "1se" and "min", dots at the blends
+    that they choose; the dotted line is one standard error above the best score (below it, where
+    greater is better). The numbers on top count the non-zero coefficients.
+
+    Parameters
+    ----------
+    cv : RelaxedCV
+    ax : matplotlib Axes, optional
+        Default: axes of a new figure.
+
+    Returns
+    -------
+    ax : matplotlib Axes
+
+    Examples
+    --------
+    >>> import regpath, matplotlib
+    >>> matplotlib.use("agg")
+    >>> X, y, names, _ = regpath.datasets.load_prostate()
+    >>> cv = regpath.cv_path(X, y, cv=5, random_state=1, relax=True, gammas=[0, 0.5, 1])
+    >>> ax = cv.relaxed.plot()
+    >>> [line.get_label() for line in ax.lines[:3]]
+    ['gamma 0', 'gamma 0.5', 'gamma 1']
+    >>> matplotlib.pyplot.close(ax.figure)
+    """
+    ax = _new_axes() if ax is None else ax
+    axis = lambda_axis(cv.lambdas)
+    axis.prepare(ax)
+    x, scores, size = axis.positions, cv.mean_scores, cv.gammas.size
+    colours = require("matplotlib", "plot").colormaps["viridis"](np.linspace(0.0, 0.9, size))
+    named = np.unique(np.linspace(0, size - 1, min(size, MOST_GAMMAS)).round())
+    for g, gamma in enumerate(cv.gammas.tolist()):
+        ax.plot(
+            x, np.where(np.isfinite(scores[g]), scores[g], np.nan),
+            marker="o" if x.size == 1 else None, linewidth=1.6, color=colours[g], zorder=2,
+            label=f"gamma {gamma:g}" if g in named else "_",
+        )  # fmt: skip
+    if np.isfinite(scores).any():
+        choices = []
+        for g, k in (cv.index_at("min"), cv.index_at("1se")):
+            text = f"gamma {cv.gammas[g]:g}, lambda {cv.lambdas[k]:.4g}, "
+            text += f"{cv.path.path.n_nonzero[k]} non-zero"
+            choices.append(_Choice(x[k], scores[g, k], text))
+        sign = -1.0 if cv.greater_is_better else 1.0
+        error = np.nan_to_num(cv.std_errors[cv.index_at("min")])
+        _mark_rules(ax, choices[0], choices[1], choices[0].score + sign * error)
+    ax.set_xlabel("lambda (log scale)")
+    ax.set_ylabel(cv.score_label)
+    strip(ax)
+    count_on_top(ax, x, cv.path.path.n_nonzero)
+    ax.legend(framealpha=0.9, edgecolor="none", loc="best", fontsize=9)
+    return ax
+
+
+def save_picture(plot: Callable[..., Any], file: str | PathLike[str]) -> None:
+    """Write what a method ``plot(ax=...)`` draws to a file, without any window system."""
     figure = offscreen_figure(figsize=SIZE, layout="constrained")
-    plot_cv(cv, ax=figure.add_subplot())
+    plot(ax=figure.add_subplot())
     figure.savefig(file, dpi=200)
 
 

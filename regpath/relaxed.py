@@ -14,6 +14,7 @@ import numpy.typing as npt
 from regpath._parts import Point, Status, check_shapes, frozen, frozen_matrix
 from regpath._predict import PredictionType
 from regpath._refits import refit_active
+from regpath._saved import Saved
 from regpath._table import five_digits, header, percent, table
 from regpath.loop import ConvergenceWarning
 from regpath.path import check
@@ -47,7 +48,7 @@ class BlendPoint(Point):
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class RelaxedPath:
+class RelaxedPath(Saved):
     """A path with the unpenalised refit on the active set of each of its points.
 
     The blend of a point with its refit is gamma times the penalised coefficients plus 1 - gamma

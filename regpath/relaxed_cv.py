@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,10 @@ from regpath._predict import PredictionType
 from regpath._table import native_frame
 from regpath.relaxed import BlendPoint, RelaxedPath, check_gamma
 
-__all__ = ["RelaxedCV", "check_gammas"]
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["RelaxedCV", "check_gammas", "relaxed_columns"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 
@@ -68,7 +71,12 @@ class RelaxedCV:
             array = frozen(np.asarray(getattr(self, name), np.float64))
             object.__setattr__(self, name, array)
         G, K, L = self.gammas.size, len(self.fold_paths), self.lambdas.size
-        wanted = {"fold_scores": (G, K, L), "mean_scores": (G, L), "std_errors": (G, L)}
+        wanted = {
+            "gammas": (G,),
+            "fold_scores": (G, K, L),
+            "mean_scores": (G, L),
+            "std_errors": (G, L),
+        }
         for name, shape in wanted.items():
             if getattr(self, name).shape != shape:
                 given = getattr(self, name).shape
@@ -167,15 +175,13 @@ class RelaxedCV:
         -------
         frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         """
-        G, L = self.mean_scores.shape
-        columns = {
-            "gamma": np.repeat(self.gammas, L),
-            "lambda": np.tile(self.lambdas, G),
-            "df": np.tile(self.path.path.n_nonzero, G),
-            "mean_score": self.mean_scores.ravel(),
-            "std_error": self.std_errors.ravel(),
-        }
-        return native_frame(columns, backend)
+        return native_frame(relaxed_columns(self), backend)
+
+    def plot(self, ax: Axes | Any = None) -> Axes | Any:
+        """Draw the scores of every gamma; see `regpath.plot_selection.plot_relaxed_cv`."""
+        from regpath.plot_selection import plot_relaxed_cv
+
+        return plot_relaxed_cv(self, ax=ax)
 
     def __repr__(self) -> str:
         head = f"Relaxed, {self.gammas.size} gammas from {self.gammas[0]:g} to {self.gammas[-1]:g}"
@@ -207,6 +213,18 @@ def _most_penalised(eligible: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Position (gamma, lambda) of the largest lambda, and there of the largest gamma."""
     index = int(np.argmax(eligible.any(axis=0)))
     return int(np.flatnonzero(eligible[:, index])[-1]), index
+
+
+def relaxed_columns(cv: RelaxedCV) -> dict[str, Any]:
+    """Columns of the table with one row per gamma and lambda."""
+    G, L = cv.mean_scores.shape
+    return {
+        "gamma": np.repeat(cv.gammas, L),
+        "lambda": np.tile(cv.lambdas, G),
+        "df": np.tile(cv.path.path.n_nonzero, G),
+        "mean_score": cv.mean_scores.ravel(),
+        "std_error": cv.std_errors.ravel(),
+    }
 
 
 def check_gammas(call: str, relax: Any, gammas: Any) -> FloatArray:

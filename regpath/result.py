@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from os import PathLike
-from typing import IO, TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +13,7 @@ from regpath._fields import Fields, FloatArray
 from regpath._linear import interpolation
 from regpath._parts import PER_LAMBDA, Point, Settings, Status, frozen, number, store_coefs
 from regpath._predict import PredictionType
+from regpath._saved import Saved
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,15 +21,14 @@ if TYPE_CHECKING:
     from regpath.criteria import Criteria
     from regpath.diagnostics import Certificate
     from regpath.families import Family
+    from regpath.loo import LeaveOneOut
     from regpath.survival import Baseline
 
 __all__ = ["Path", "Point", "Settings", "Status", "store_coefs"]
 
-File: TypeAlias = str | PathLike[str] | IO[bytes]
-
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class Path(Fields):
+class Path(Fields, Saved):
     """A regularization path with a certificate for every point.
 
     Attributes
@@ -322,6 +321,15 @@ class Path(Fields):
 
         return criteria(self, X, y, **options)
 
+    def leave_one_out(self, X: Any, y: Any) -> LeaveOneOut:
+        """Score every point of a ridge path on rows it was not fitted to, without further fits.
+
+        X and y are the data of the fit; see `regpath.loo.leave_one_out_scores`.
+        """
+        from regpath.loo import leave_one_out_scores
+
+        return leave_one_out_scores(self, X, y)
+
     def select(self, rule: str = "bic", X: Any = None, y: Any = None, **options: Any) -> Point:
         """Pick the point with the smallest information criterion.
 
@@ -423,44 +431,3 @@ class Path(Fields):
         from regpath._table import to_frame
 
         return to_frame(self, what, backend)
-
-    def save(self, file: File) -> None:
-        """Write the path to a file that `Path.load` reads back, bit for bit.
-
-        The file is an npz archive: plain arrays and a JSON text, no pickle.
-
-        Parameters
-        ----------
-        file : str, os.PathLike or binary file object
-            Used as given: no ending is added.
-
-        Examples
-        --------
-        >>> import io, regpath
-        >>> X, y, names, _ = regpath.datasets.load_prostate()
-        >>> path = regpath.lasso_path(X, y, n_lambdas=20)
-        >>> file = io.BytesIO()
-        >>> path.save(file)
-        >>> _ = file.seek(0)
-        >>> bool((regpath.Path.load(file).coefs == path.coefs).all())
-        True
-        """
-        from regpath._storage import save
-
-        save(self, file)
-
-    @classmethod
-    def load(cls, file: File) -> Path:
-        """Read a path that `Path.save` wrote; nothing in the file is ever executed.
-
-        Raises
-        ------
-        ValueError
-            If the file is not a path of regpath: truncated, altered, of another kind, or of a
-            later format.
-        OSError
-            If the file cannot be opened.
-        """
-        from regpath._storage import load
-
-        return load(file)

@@ -71,8 +71,9 @@ def cv_path(
         As in `fit_path`.
     cv : int, "loo", labels of shape (n,), splitter, or iterable of (train, test), default 10
         Number of folds, in random order, with equal shares of every class (of events, for cox);
-        one label for every row; an object with the method ``split`` of scikit-learn; or index
-        arrays (boolean masks) of the rows of each fold.
+        "loo": every row of positive weight is a fold (`Path.leave_one_out` has such scores of ridge
+        without n fits); one label for every row; an object with the method ``split`` of
+        scikit-learn; or index arrays (boolean masks) of the rows of each fold.
     scoring : str, callable or `regpath.scoring.Scorer`, optional
         See `regpath.scoring`; by default "mse" for gaussian, huber and multigaussian, "deviance"
         for other families. A function ``f(y_true, y_pred, sample_weight)`` is a loss: the smaller

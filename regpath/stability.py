@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
 from regpath._parts import frozen, frozen_matrix, labels
+from regpath._saved import Saved
 from regpath.fold_work import training_problem
 from regpath.folds import check_training, generator, strata_of
 from regpath.loop import Fit, progress_bar
@@ -36,7 +37,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class StabilityPath:
+class StabilityPath(Saved):
     """Selection frequencies along a path.
 
     Attributes
@@ -84,6 +85,17 @@ class StabilityPath:
         for name in ("lambdas", "mean_selected"):
             object.__setattr__(self, name, frozen(np.asarray(getattr(self, name), np.float64)))
         object.__setattr__(self, "frequency_storage", frozen_matrix(self.frequency_storage))
+        size, shape = self.lambdas.shape, self.frequency_storage.shape
+        if len(size) != 1 or self.mean_selected.shape != size or shape[1:] != size:
+            raise ValueError(
+                f"StabilityPath: lambdas have shape {size}, mean_selected "
+                f"{self.mean_selected.shape} and frequencies {shape}; they must be (L,), (L,) and "
+                "(p, L)."
+            )
+        if self.feature_names is not None and len(self.feature_names) != shape[0]:
+            raise ValueError(
+                f"StabilityPath: {len(self.feature_names)} feature names for {shape[0]} features."
+            )
 
     @property
     def frequencies(self) -> Array:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from regpath._parts import Point
 from regpath._predict import PredictionType
+from regpath._saved import Saved
 from regpath.cv_result import CVPath
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False, eq=False)
-class CVSurface:
+class CVSurface(Saved):
     """Cross-validated paths for several l1_ratios, on the same folds.
 
     Attributes
@@ -40,6 +41,10 @@ class CVSurface:
     """
 
     paths: tuple[CVPath, ...]
+
+    def __post_init__(self) -> None:
+        if not self.paths:
+            raise ValueError("CVSurface: there must be at least one path.")
 
     @property
     def l1_ratios(self) -> FloatArray:
@@ -123,6 +128,23 @@ class CVSurface:
             score_label=one.score_label,
             ax=ax,
         )
+
+    def to_frame(self, backend: Any = None) -> Any:
+        """One row per l1_ratio and lambda: both, mean score, standard error and df.
+
+        Parameters
+        ----------
+        backend : {"pandas", "polars", "pyarrow"}, optional
+            Default: pandas if it is installed, otherwise polars.
+
+        Returns
+        -------
+        frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        """
+        from regpath._cv_table import surface_columns
+        from regpath._table import native_frame
+
+        return native_frame(surface_columns(self), backend)
 
     def summary(self) -> str:
         """One line for every l1_ratio, and the best pair."""

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import scipy.sparse as sp
 
-from regpath import CVPath, Path, Settings, Status
+from regpath import CVPath, Path, RelaxedCV, RelaxedPath, Settings, StabilityPath, Status
 
 N_FEATURES, N_LAMBDAS = 6, 5
 DENSE = np.array(
@@ -92,3 +92,55 @@ def make_cv(path=None, **changes):
         "greater_is_better": False,
     }
     return CVPath(**(values | changes))
+
+
+def make_relaxed(path=None, **changes):
+    """A path whose refits are twice as large."""
+    path = make_path() if path is None else path
+    values = {
+        "path": path,
+        "coef_storage": 2.0 * path.coef_storage,
+        "intercepts": path.intercepts - 0.5,
+        "dev_ratio": np.linspace(0.0, 0.95, path.lambdas.size),
+        "dual_gaps": np.full(path.lambdas.size, 1e-10),
+        "statuses": (Status.SEPARATED, *(Status.CONVERGED,) * (path.lambdas.size - 1)),
+    }
+    return RelaxedPath(**(values | changes))
+
+
+RELAXED_SCORES = np.stack([FOLD_SCORES[:, [0, 2, 1, 3, 4]], 0.75 * FOLD_SCORES, FOLD_SCORES])
+# means: 7, 2, 4, 2, 2.5 for the refits; 5.25, 3, 1.5, 1.5, 1.875 for halves; those of the path
+
+
+def make_relaxed_cv(cv=None, **changes):
+    """The same with the refits and with equal shares of both; best is such a blend."""
+    cv = make_cv() if cv is None else cv
+    relaxed = RelaxedCV(
+        path=make_relaxed(cv.path),
+        fold_paths=tuple(map(make_relaxed, cv.fold_paths)),
+        gammas=np.array([0.0, 0.5, 1.0]),
+        fold_scores=RELAXED_SCORES,
+        mean_scores=RELAXED_SCORES.mean(axis=1),
+        std_errors=np.full((3, 5), 0.75),
+        score_label=cv.score_label,
+        greater_is_better=cv.greater_is_better,
+    )
+    return replace(cv, relaxed=replace(relaxed, **changes))
+
+
+FREQUENCIES = np.abs(DENSE) / 8.0  # the largest: 0.5, 0.25, 0.0625, 0, 0.1875, 0.875
+
+
+def make_stability(frequencies=FREQUENCIES, **changes):
+    """Twenty subsamples in pairs."""
+    n_lambdas = frequencies.shape[1]
+    values = {
+        "lambdas": 2.0 ** -np.arange(n_lambdas),
+        "frequency_storage": frequencies,
+        "mean_selected": np.arange(n_lambdas) / 4.0,
+        "n_resamples": 20,
+        "kind": "subsample",
+        "sample_fraction": 0.5,
+        "complementary": True,
+    }
+    return StabilityPath(**(values | changes))

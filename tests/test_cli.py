@@ -277,7 +277,7 @@ MISTAKES = {
     "text npz": (["fit", "words.npz"], "must be numeric"),
     "sparse nonsense": (["fit", "nonsense.npz"], "cannot be read as npz"),
     "no model": (["predict", "none.npz", "prostate.csv"], "no such file"),
-    "not a model": (["predict", "words.npz", "prostate.csv"], "not a saved path"),
+    "not a model": (["predict", "words.npz", "prostate.csv"], "not a saved result"),
     "no command": (["fti"], "fti"),
     "no option": (["fit", "prostate.csv", "--targte", "lpsa"], "--targte"),
     "no argument": (["fit"], "DATA"),

@@ -159,6 +159,79 @@ def test_an_offset_is_a_column(run, prostate):
     np.testing.assert_array_equal(predictions, cv.predict(DATA.X, offset=frame["shift"]))
 
 
+def test_several_l1_ratios_are_compared_and_the_best_is_written(run, prostate, folder):
+    code, out, err = run("cv", *prostate, "--l1-ratio", "0.2,1, 0.6", "--out", "out")
+    assert (code, err) == (0, [])
+    surface = reference(l1_ratio=[0.2, 1.0, 0.6])
+    table = pd.read_csv("out/surface.csv")
+    assert list(table.columns) == ["l1_ratio", "lambda", "mean_score", "std_error", "df"]
+    assert table["l1_ratio"].tolist() == [r for r in (0.2, 1.0, 0.6) for _ in range(20)]
+    np.testing.assert_array_equal(table["lambda"], surface.lambdas.ravel())
+    np.testing.assert_allclose(table["mean_score"], surface.mean_scores.ravel(), rtol=1e-12)
+    errors = np.concatenate([cv.std_errors for cv in surface.paths])
+    np.testing.assert_allclose(table["std_error"], errors, rtol=1e-12)
+    sizes = np.concatenate([cv.path.n_nonzero for cv in surface.paths])
+    np.testing.assert_array_equal(table["df"], sizes)
+    pd.testing.assert_frame_equal(surface.to_frame(), table)
+
+    best = CVPath.load("out/model.npz")
+    assert best.path.l1_ratio == surface.l1_ratio_min
+    assert best.path.feature_names == best.fold_paths[0].feature_names == DATA.feature_names
+    np.testing.assert_array_equal(pd.read_csv("out/cv.csv")["lambda"], surface.best.lambdas)
+    chosen = pd.read_csv("out/coefs_1se.csv")["coefficient"]
+    np.testing.assert_array_equal(chosen[1:], surface.at("1se").coef)
+    assert (folder / "out" / "surface.png").read_bytes().startswith(b"\x89PNG")
+    rows = [line.split() for line in out.splitlines()[2:5]]
+    assert [float(row[0]) for row in rows] == [0.2, 1.0, 0.6]
+    (marked,) = [row for row in rows if row[-1] == "best"]
+    assert float(marked[0]) == surface.l1_ratio_min
+    assert float(marked[1]) == pytest.approx(surface.lambda_min, rel=1e-4)
+
+
+def test_blends_are_judged_written_and_predicted(run, prostate, folder):
+    code, out, err = run("cv", *prostate, "--relax", "--rule", "min", "--out", "out")
+    assert (code, err) == (0, [])
+    relaxed = reference(relax=True).relaxed
+    assert relaxed.gamma_min < 1.0  # a blend is better than the path itself
+    table = pd.read_csv("out/relaxed.csv")
+    pd.testing.assert_frame_equal(table, relaxed.to_frame(), rtol=1e-12)
+    assert (folder / "out" / "relaxed.png").read_bytes().startswith(b"\x89PNG")
+    chosen = pd.read_csv("out/coefs_min.csv")["coefficient"]
+    point = relaxed.at("min")
+    np.testing.assert_allclose(chosen, [point.intercept, *point.coef], rtol=1e-12)
+    assert "Relaxed, 5 gammas from 0 to 1" in out
+    model = CVPath.load("out/model.npz")
+    for path in (model.relaxed.path, *model.relaxed.fold_paths):
+        assert path.path.feature_names == DATA.feature_names
+
+    for rule, options in {"1se": [], "min": ["--lambda-value", "min"]}.items():
+        code, out, err = run("predict", "out/model.npz", "d.csv", "--relaxed", *options)
+        assert (code, err) == (0, [])
+        predictions = np.array(out.split()[1:], dtype=float)
+        np.testing.assert_array_equal(predictions, model.relaxed.predict(DATA.X, rule))
+    code, _, (line,) = run("predict", "out/model.npz", "d.csv", "--relaxed", "--lambda-value", 0.1)
+    assert code == 2
+    assert "RelaxedCV.at('0.1'): a rule is 'min' or '1se'" in line
+
+
+@pytest.mark.parametrize("command", ["fit", "cv"])
+def test_a_model_without_refits_has_no_blends(run, prostate, command):
+    run(command, *prostate, "--out", "out")
+    code, _, (line,) = run("predict", "out/model.npz", "d.csv", "--relaxed")
+    assert code == 2
+    assert "--relaxed: out/model.npz has no refits; regpath cv --relax makes such models" in line
+
+
+def test_the_grid_is_extended(run, prostate):
+    grid = ["--lambda-min-ratio", 0.5, "--out", "out"]
+    code, out, err = run("cv", *prostate, "--extend", *grid)
+    assert (code, err) == (0, [])
+    cv = CVPath.load("out/model.npz")
+    assert cv.lambdas.size > 20
+    assert cv.lambdas[-1] < 0.25 * cv.lambdas[0]
+    assert "still improves" not in out
+
+
 def test_a_model_of_fit_has_no_rules(run, prostate):
     run("fit", *prostate, "--out", "out")
     code, _, (line,) = run("predict", "out/model.npz", "d.csv", "--lambda-value", "1se")
@@ -177,6 +250,9 @@ MISTAKES = {
     "scoring": (["--scoring", "auc"], "the gaussian family has no such score"),
     "family": (["--family", "weibull"], "weibull"),
     "l1_ratio": (["--l1-ratio", "2"], "cv_path(l1_ratio=2.0)"),
+    "one of the l1_ratios": (["--l1-ratio", "1,2"], "cv_path(l1_ratio=2.0)"),
+    "text l1_ratio": (["--l1-ratio", "1,ridge"], "--l1-ratio 1,ridge: it must be a number, or"),
+    "empty l1_ratio": (["--l1-ratio", ","], "--l1-ratio ,: it must be a number, or several"),
     "seed": (["--seed", "-1"], "--seed"),
     "out": (["--out", "d.csv"], "exists"),
     "one label": (["--fold-column", "same"], "at least 2 are needed"),

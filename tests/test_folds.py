@@ -126,6 +126,12 @@ def test_leave_one_out():
     assert parts(folds_of("loo")) == of_splitter(model_selection.LeaveOneOut())
 
 
+def test_rows_of_weight_0_are_not_left_out():
+    folds = folds_of("loo", weights=np.arange(N) % 3)
+    assert [fold.held_out.tolist() for fold in folds] == [[k] for k in range(N) if k % 3]
+    refused(ValueError, "loo", "1 fold; at least 2", weights=np.arange(N) == 4)
+
+
 @pytest.mark.parametrize("name", ["LOO", "kfold", ""])
 def test_there_is_no_other_name(name):
     refused(ValueError, name, repr(name), "'loo'")

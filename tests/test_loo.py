@@ -161,6 +161,40 @@ def test_without_penalty_it_is_press(rng):
     assert_allclose(y - leave_one_out(path, X, y)[:, 0], expected, rtol=1e-9)
 
 
+@pytest.mark.parametrize("shape", [(25, 4), (12, 30)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_scores_are_those_of_a_cross_validation(rng, shape, weighted):
+    """With rows of weight 0 among them: these are no folds."""
+    X, y = problem(rng, shape)
+    options = {"lambdas": LAMBDAS[1:], "standardize": False, "offset": rng.standard_normal(len(y))}
+    if weighted:
+        options["sample_weight"] = np.where(np.arange(len(y)) % 5 == 2, 0.0, rng.random(len(y)))
+    cv = regpath.cv_path(X, y, cv="loo", l1_ratio=0.0, tol=1e-14, **options)
+    assert len(cv.fold_paths) == (
+        np.count_nonzero(options["sample_weight"]) if weighted else len(y)
+    )
+    scores = regpath.ridge_path(X, y, **options).leave_one_out(X, y)
+    assert_allclose(scores.mse, cv.mean_scores, rtol=1e-5)
+    assert_allclose(scores.std_errors, cv.std_errors, rtol=1e-5)
+    assert (scores.lambda_min, scores.index_min) == (cv.lambda_min, cv.index_min)
+    assert_array_equal(scores.lambdas, cv.lambdas)
+
+
+def test_gcv_replaces_leverages_by_their_mean(rng):
+    X, y = problem(rng, (20, 4))
+    scores = regpath.ridge_path(X, y, lambdas=[0.5], standardize=False).leave_one_out(X, y)
+    Z, r = X - X.mean(axis=0), y - y.mean()
+
+    def fit(strength):
+        H = Z @ np.linalg.solve(Z.T @ Z + 20 * strength * np.eye(4), Z.T)
+        return r - H @ r, 1 - np.diag(H) - 1 / 20
+
+    e, free = fit(0.5 * 19 / 20)  # each fit has 19 rows
+    assert_allclose(scores.mse, np.mean((e / free) ** 2), rtol=1e-9)
+    e, free = fit(0.5)
+    assert_allclose(scores.gcv, np.mean((e / free.mean()) ** 2), rtol=1e-9)
+
+
 @given(seed=st.integers(0, 999), scale=st.sampled_from([1e-150, 1e-3, 1e150]))
 def test_scale_of_the_response_and_order(seed, scale):
     rng = np.random.default_rng(seed)

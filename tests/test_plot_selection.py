@@ -1,4 +1,5 @@
 import sys
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -7,11 +8,19 @@ import pytest
 mpl.use("agg")
 
 import matplotlib.pyplot as plt
-from handmade import DENSE, FOLD_SCORES, make_cv, make_path, make_several
+from handmade import (
+    DENSE,
+    FOLD_SCORES,
+    make_cv,
+    make_path,
+    make_relaxed_cv,
+    make_several,
+    make_stability,
+)
 from matplotlib.collections import LineCollection, QuadMesh
 
-from regpath import CVPath
-from regpath.plot_selection import plot_stability, plot_surface, save_cv_figure
+from regpath import CVPath, CVSurface
+from regpath.plot_selection import plot_stability, plot_surface, save_picture
 
 
 @pytest.fixture(autouse=True)
@@ -99,7 +108,7 @@ def test_grids_with_zero_and_inf_can_be_drawn(lambdas, tmp_path):
     cv = make_cv(
         path, fold_scores=FOLD_SCORES[:, :k], mean_scores=FOLD_SCORES[0, :k], std_errors=np.ones(k)
     )
-    save_cv_figure(cv, tmp_path / "cv.png")
+    save_picture(cv.plot, tmp_path / "cv.png")
     ax = cv.plot()
     ticks = {text.get_text() for text in ax.get_xticklabels()}
     assert {r"$\infty$"} & ticks == ({r"$\infty$"} if np.inf in lambdas else set())
@@ -112,10 +121,74 @@ def test_axes_of_ones_own_and_several_outputs():
     assert plt.get_fignums() == [1]
 
 
-def test_a_figure_is_saved_without_pyplot(tmp_path, monkeypatch):
+PLOTS = {
+    "cv": lambda: make_cv().plot,
+    "relaxed": lambda: make_relaxed_cv().relaxed.plot,
+    "surface": lambda: CVSurface((make_cv(), make_cv())).plot,
+    "stability": lambda: make_stability().plot,
+}
+
+
+@pytest.mark.parametrize("kind", PLOTS)
+def test_a_figure_is_saved_without_pyplot(kind, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.pyplot", None)
-    save_cv_figure(make_cv(), tmp_path / "cv.png")
-    assert (tmp_path / "cv.png").read_bytes().startswith(b"\x89PNG")
+    save_picture(PLOTS[kind](), tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+
+
+# ---------------------------------------------------------------- blends with refits
+
+
+def test_every_gamma_has_a_line_of_its_own_colour():
+    cv = make_relaxed_cv().relaxed
+    ax = cv.plot()
+    drawn = {k: line for k, line in lines(ax).items() if k.startswith("gamma")}
+    assert list(drawn) == ["gamma 0", "gamma 0.5", "gamma 1"]
+    for line, means in zip(drawn.values(), cv.mean_scores, strict=True):
+        np.testing.assert_array_equal(line.get_xdata(), cv.lambdas)
+        np.testing.assert_array_equal(line.get_ydata(), means)
+    assert len({tuple(line.get_color()) for line in drawn.values()}) == 3
+    assert ax.get_ylabel() == "mean squared error"
+
+
+def test_chosen_blends_are_marked_and_named():
+    """The best is 1.5, of halves; 2 of the refits at a larger lambda is within its error 0.75."""
+    ax = make_relaxed_cv().relaxed.plot()
+    assert legend(ax)[-2:] == [
+        "1se: gamma 0, lambda 0.5, 1 non-zero",
+        "min: gamma 0.5, lambda 0.25, 3 non-zero",
+    ]
+    dots = {line.get_xydata()[0].tobytes() for line in ax.lines if line.get_markersize() == 7}
+    assert dots == {np.array(place).tobytes() for place in ([0.5, 2.0], [0.25, 1.5])}
+    (level,) = [line for line in ax.lines if line.get_linestyle() == ":"]
+    assert set(level.get_ydata()) == {2.25}
+
+
+def test_the_level_of_blends_is_below_the_best_where_greater_is_better():
+    relaxed = make_relaxed_cv().relaxed
+    ax = replace(relaxed, mean_scores=-relaxed.mean_scores, greater_is_better=True).plot()
+    (level,) = [line for line in ax.lines if line.get_linestyle() == ":"]
+    assert set(level.get_ydata()) == {-2.25}
+
+
+def test_some_of_many_gammas_are_named_and_missing_scores_left_out():
+    scores = np.tile(FOLD_SCORES[None], (21, 1, 1))
+    scores[:, :, 0] = np.inf
+    scores[3] = np.nan
+    cv = make_relaxed_cv(
+        gammas=np.linspace(0.0, 1.0, 21), fold_scores=scores,
+        mean_scores=scores.mean(axis=1), std_errors=np.full((21, 5), np.nan),
+    ).relaxed  # fmt: skip
+    ax = cv.plot()
+    assert [name for name in legend(ax) if name.count(",") == 0][:2] == ["gamma 0", "gamma 0.2"]
+    assert sum(name.count(",") == 0 for name in legend(ax)) == 6
+    assert np.isfinite(ax.get_ylim()).all()
+
+
+def test_blends_without_scores_are_drawn_empty():
+    none = np.full((3, 5), np.nan)
+    ax = make_relaxed_cv(mean_scores=none).relaxed.plot()
+    assert legend(ax) == ["gamma 0", "gamma 0.5", "gamma 1"]
 
 
 def test_without_matplotlib_the_extra_is_named(monkeypatch):
