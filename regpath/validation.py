@@ -26,6 +26,18 @@ from regpath._inputs import (
     type_name,
 )
 from regpath._responses import Response, check_response
+from regpath._vectors import (
+    NAN,
+    NEGATIVE,
+    check_spread,
+    check_values,
+    checked_offset,
+    float64,
+    full_offset,
+    given_or_full,
+    normalised_weights,
+    optional_vector,
+)
 from regpath.designs import Csc, Dense
 from regpath.families import Cox, Family, Gaussian
 
@@ -39,9 +51,6 @@ __all__ = [
 ]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
-
-# Differences of offsets whose exponentials can be summed.
-WIDEST_OFFSET = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -186,17 +195,17 @@ weights must be >= 0.
     """
     design, names, notes = check_design(call, X)
     n, p = _shape(design)
-    sample_weight = _optional_vector(call, "sample_weight", sample_weight, n)
-    weights, weight_sum = _normalised(call, sample_weight, n)
+    sample_weight = optional_vector(call, "sample_weight", sample_weight, n)
+    weights, weight_sum = normalised_weights(call, sample_weight, n)
     response = check_response(call, family, y, weights, fit_intercept=fit_intercept)
     if isinstance(family, Cox):
-        _check_spread(call, offset, weights)
+        check_spread(call, offset, weights)
     given = {
         "sample_weight": sample_weight,
-        "offset": _offset(call, offset, n, response.n_outputs),
-        "penalty_factor": _optional_vector(call, "penalty_factor", penalty_factor, p),
-        "lower": _optional_vector(call, "lower", lower, p),
-        "upper": _optional_vector(call, "upper", upper, p),
+        "offset": checked_offset(call, offset, n, response.n_outputs),
+        "penalty_factor": optional_vector(call, "penalty_factor", penalty_factor, p),
+        "lower": optional_vector(call, "lower", lower, p),
+        "upper": optional_vector(call, "upper", upper, p),
     }
     return Problem(
         design=design,
@@ -205,10 +214,10 @@ weights must be >= 0.
         feature_names=names,
         response=response,
         weights=weights,
-        offset=_full_offset(given["offset"], n, response.n_outputs),
-        penalty_factor=_given_or_full(given["penalty_factor"], p, 1.0),
-        lower=_given_or_full(given["lower"], p, -np.inf),
-        upper=_given_or_full(given["upper"], p, np.inf),
+        offset=full_offset(given["offset"], n, response.n_outputs),
+        penalty_factor=given_or_full(given["penalty_factor"], p, 1.0),
+        lower=given_or_full(given["lower"], p, -np.inf),
+        upper=given_or_full(given["upper"], p, np.inf),
         weight_sum=weight_sum,
         notes=notes,
         given=given,
@@ -323,131 +332,9 @@ def _lambdas(call: str, value: Any) -> FloatArray:
             f"{at}: the shape is {array.shape}; pass one or more values in one dimension, "
             "or None for an automatic grid."
         )
-    grid = _float64(array)
-    _check_values(at, "values", grid, (_NAN, _NEGATIVE))
+    grid = float64(array)
+    check_values(at, "values", grid, (NAN, NEGATIVE))
     return read_only(np.sort(grid)[::-1] + 0.0)  # contiguous, and -0.0 becomes 0.0
-
-
-# ---------------------------------------------------------------------------------------- vectors
-
-
-class _ValueRule(NamedTuple):
-    is_bad: Callable[[FloatArray], npt.NDArray[np.bool_]]
-    fault: str
-    must: str
-
-
-class _VectorRule(NamedTuple):
-    noun: str
-    axis: str
-    broadcast: bool
-    rules: tuple[_ValueRule, ...]
-
-
-_NAN = _ValueRule(np.isnan, "NaN", "numbers")
-_NEGATIVE = _ValueRule(lambda v: v < 0, "negative", ">= 0")
-_POSITIVE = _ValueRule(lambda v: v > 0, "positive", "<= 0")
-_NONFINITE = _ValueRule(
-    lambda v: ~np.isfinite(v), "NaN or infinite", "finite: drop these rows or impute the values"
-)
-
-_VECTOR_RULES = {
-    "sample_weight": _VectorRule("weights", "row", False, (_NONFINITE, _NEGATIVE)),
-    "offset": _VectorRule("values", "row", False, (_NONFINITE,)),
-    "penalty_factor": _VectorRule("factors", "column", True, (_NAN, _NEGATIVE)),
-    "lower": _VectorRule("limits", "column", True, (_NAN, _POSITIVE)),
-    "upper": _VectorRule("limits", "column", True, (_NAN, _NEGATIVE)),
-}
-
-
-def _vector(call: str, name: str, value: Any, size: int) -> FloatArray:
-    """One read-only float64 value per row or column of X."""
-    at = f"{call}({name}=...)"
-    noun, axis, broadcast, rules = _VECTOR_RULES[name]
-    array = check_array(at, name, value)
-    if array.ndim == 0 and broadcast:
-        array = np.full(size, array)
-    if array.ndim == 2 and array.shape[1] == 1:
-        array = array[:, 0]
-    if array.ndim != 1:
-        raise ValueError(
-            f"{at}: the shape is {array.shape}; {name} must have one dimension, ({size},)."
-        )
-    if array.size != size:
-        raise ValueError(
-            f"{at}: {array.size} {noun} for the {size} {axis}s of X; pass exactly one per {axis}."
-        )
-    vector = _float64(array)
-    _check_values(at, noun, vector, rules)
-    return read_only(vector)
-
-
-def _optional_vector(call: str, name: str, value: Any, size: int) -> FloatArray | None:
-    return None if value is None else _vector(call, name, value, size)
-
-
-def _offset(call: str, value: Any, n: int, n_outputs: int | None) -> FloatArray | None:
-    """A known part of the linear predictor: one number a row, or one a row and output."""
-    if value is None or n_outputs is None or np.ndim(value) < 2:
-        return _optional_vector(call, "offset", value, n)
-    at = f"{call}(offset=...)"
-    array = _float64(check_array(at, "offset", value))
-    if array.shape != (n, n_outputs):
-        raise ValueError(
-            f"{at}: the shape is {array.shape}; offset must have shape ({n},) or ({n}, "
-            f"{n_outputs}), a column each output."
-        )
-    _check_values(at, "values", array, (_NONFINITE,))
-    return read_only(array)
-
-
-def _check_spread(call: str, offset: Any, weights: FloatArray) -> None:
-    """Hazards are compared with each other: their ratios must be numbers."""
-    values = _optional_vector(call, "offset", offset, weights.size)
-    spread = 0.0 if values is None else float(np.ptp(values[weights > 0.0]))
-    if spread > WIDEST_OFFSET:
-        raise ValueError(
-            f"{call}(offset=...): the values spread over {spread:.3g}, so that hazards differ by "
-            f"e^{spread:.3g}; the Cox family allows {WIDEST_OFFSET:.0f}."
-        )
-
-
-def _full_offset(given: FloatArray | None, n: int, n_outputs: int | None) -> FloatArray:
-    if n_outputs is None:
-        return _given_or_full(given, n, 0.0)
-    columns = np.zeros((n, 1)) if given is None else given.reshape(n, -1)
-    return np.broadcast_to(columns, (n, n_outputs))
-
-
-def _given_or_full(given: FloatArray | None, size: int, default: float) -> FloatArray:
-    # One number stands for all features: with 10^6 columns every vector of that length counts.
-    return np.broadcast_to(np.float64(default), (size,)) if given is None else given
-
-
-def _check_values(at: str, noun: str, values: FloatArray, rules: tuple[_ValueRule, ...]) -> None:
-    """Refuse values that break one of the rules, with their count and the first place."""
-    for is_bad, fault, must in rules:
-        bad = np.flatnonzero(is_bad(values))
-        if bad.size:
-            verb = "is" if bad.size == 1 else "are"
-            raise ValueError(
-                f"{at}: {bad.size} of {values.size} {noun} {verb} {fault} "
-                f"(the first at index {bad[0]}); {noun} must be {must}."
-            )
-
-
-def _normalised(call: str, given: FloatArray | None, n: int) -> tuple[FloatArray, float]:
-    """Weights that sum to one, and the sum of the user's weights."""
-    if given is None:
-        return read_only(np.full(n, 1.0 / n)), float(n)
-    top = float(given.max())
-    if top == 0.0:
-        raise ValueError(
-            f"{call}(sample_weight=...): all {n} weights are 0; at least one must be positive."
-        )
-    relative = given / top  # first: sums of weights near 1e300 or 1e-300 leave the float range
-    total = float(relative.sum())
-    return read_only(relative / total), top * total
 
 
 def _shape(design: Dense | Csc) -> tuple[int, int]:
@@ -455,8 +342,3 @@ def _shape(design: Dense | Csc) -> tuple[int, int]:
     if isinstance(design, Dense):
         return design.columns.shape[1], design.columns.shape[0]
     return design.n_rows, design.indptr.size - 1
-
-
-def _float64(array: npt.NDArray[Any]) -> FloatArray:
-    with np.errstate(over="ignore"):  # a long double beyond float64 becomes infinite
-        return np.ascontiguousarray(array, np.float64)
