@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -28,14 +28,18 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("regpath")
 
 
-# A shell that runs the tests in the background lets them ignore interrupts, which some send.
-signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 @pytest.fixture
 def rng() -> np.random.Generator:
     """A generator that starts from the same seed in every test."""
     return np.random.default_rng(20250)
+
+
+@pytest.fixture
+def interrupts() -> Iterator[None]:
+    """Interrupts reach this process, whatever a shell or a library has decided about them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

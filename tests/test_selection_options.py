@@ -377,6 +377,7 @@ def test_a_scorer_that_returns_no_number(data, bad):
 
 
 @quiet
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize("after", [1, 5, 10])
 def test_an_interrupt_leaves_what_all_folds_have_reached(after, monkeypatch):
     """The signal comes while jobs run; where one has nothing yet, it is raised."""

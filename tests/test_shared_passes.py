@@ -203,6 +203,7 @@ def test_an_error_of_a_pass_ends_all_and_is_raised(at_the_end, shared, monkeypat
         finish(shared, [*jobs, ends] if at_the_end else jobs)
 
 
+@pytest.mark.usefixtures("interrupts")
 @pytest.mark.parametrize("n_jobs", [1, 3])
 def test_an_interrupt_of_the_caller_reaches_every_job(n_jobs, data):
     """They are told at their next pass, and may return what they have."""
