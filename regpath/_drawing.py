@@ -84,6 +84,7 @@ def _log_ticks(low: float, high: float) -> list[float]:
 
 
 def strip(ax: Axes) -> None:
+    """Hide the lines above and to the right of axes."""
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
 
@@ -180,6 +181,7 @@ def spread(wanted: FloatArray, distance: float, height: float) -> FloatArray:
 
 
 def short_name(name: str, limit: int = 24) -> str:
+    """The name, cut where it is longer than the limit."""
     return name if len(name) <= limit else name[: limit - 1] + "…"
 
 

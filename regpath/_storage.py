@@ -255,6 +255,7 @@ def matrix(name: str, arrays: Arrays) -> Any:
 
 
 def numeric(arrays: Arrays, name: str) -> npt.NDArray[Any]:
+    """An array of a file that must hold numbers."""
     if name not in arrays:
         raise UnreadableError(f"the file has no array {name!r}.")
     if arrays[name].dtype.kind not in "fiu":
@@ -263,6 +264,7 @@ def numeric(arrays: Arrays, name: str) -> npt.NDArray[Any]:
 
 
 def text(value: object) -> str:
+    """A value of the metadata that must be text."""
     if not isinstance(value, str):
         raise UnreadableError("its metadata are malformed.")
     return value

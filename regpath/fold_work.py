@@ -145,7 +145,7 @@ class FoldWork:
         """Continue all paths at smaller lambdas, and judge them anew."""
 
         def solve(k: int) -> Judged:
-            path = self._go_on(self._open[k], lambdas, self._watch(advance))
+            path = self._go_on(self._open[k], lambdas, self._shared.watched(advance))
             return self._judge(k, Judged(path, path.lambdas, path.lambdas))
 
         with one_blas_thread():
@@ -166,21 +166,14 @@ class FoldWork:
             return self.n_jobs
         return max(self.n_jobs, room_for(self.problem.design, self.problem.n))
 
-    def _watch(self, advance: Advance) -> Advance:
-        def watch(points: int) -> None:
-            if self._shared.stopped:
-                raise KeyboardInterrupt
-            advance(points)
-
-        return watch
-
     def _go_on(self, fit: Fit, lambdas: Array, advance: Advance) -> Path:
         fit.follow(lambdas, advance)
         return fit.path()
 
     def _solve(self, k: int, options: Options, lambdas: Array, advance: Advance) -> Judged:
         """Solve the path of a fold."""
-        training, watch = training_problem(self.problem, self.folds[k].times), self._watch(advance)
+        training = training_problem(self.problem, self.folds[k].times)
+        watch = self._shared.watched(advance)
         if self.fold_lambdas == "shared":
             path = self._go_on(self._fit(k, training, options, self._reader(k)), lambdas, watch)
             return Judged(path, lambdas, lambdas)
@@ -302,10 +295,7 @@ class FoldWork:
 
     def relax(self, whole: Path, judged: Sequence[Judged], gammas: Array) -> _blends.Blends[Judged]:
         """Relax the path of all rows and those of the folds, and judge every blend."""
-
-        def watch(points: int) -> None:
-            if self._shared.stopped:
-                raise KeyboardInterrupt
+        watch = self._shared.watched(lambda points: None)
 
         def relax(times: Array | None, path: Path) -> RelaxedPath:
             problem = self.problem if times is None else training_problem(self.problem, times)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csc_array
 
-from regpath._parts import frozen, frozen_matrix, labels
+from regpath._parts import frozen, frozen_matrix, labels, store_coefs
 from regpath._saved import Saved
 from regpath.fold_work import training_problem
 from regpath.folds import check_training, generator, strata_of
@@ -266,11 +266,7 @@ def stability_path(
     with one_blas_thread():
         lambdas = Fit(call, problem, settings, started=started).grid()
         with progress_bar(progress, lambdas.size * n_resamples, "resamples") as advance:
-
-            def watch(points: int) -> None:
-                if shared.stopped:
-                    raise KeyboardInterrupt
-                advance(points)
+            watch = shared.watched(advance)
 
             def solve(times: Array) -> _Selection:
                 training = training_problem(problem, times)
@@ -284,10 +280,10 @@ def stability_path(
     counts = found[0].features
     for one in found[1:]:
         counts = counts + one.features
-    frequencies = csc_array(counts) / n_resamples
+    columns = counts.indptr, counts.indices, counts.data / n_resamples
     return StabilityPath(
         lambdas=lambdas,
-        frequency_storage=_smaller(frequencies),
+        frequency_storage=store_coefs([columns], problem.p),
         mean_selected=np.mean([one.come for one in found], axis=0),
         n_resamples=n_resamples,
         kind=kind,
@@ -300,12 +296,6 @@ def stability_path(
             "seconds_total": time.monotonic() - started,
         },
     )
-
-
-def _smaller(matrix: csc_array) -> Any:
-    """The matrix, dense if that takes less memory."""
-    dense = 8 * matrix.shape[0] * matrix.shape[1]
-    return matrix.toarray() if dense <= 12 * matrix.nnz else matrix
 
 
 def _selection(path: Path, n_lambdas: int) -> _Selection:

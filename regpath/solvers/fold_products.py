@@ -92,7 +92,7 @@ class FoldProducts:
         )
         # In a row of weight 0 anything may be found.
         self._y, self._root = np.where(weights > 0.0, y, 0.0), np.sqrt(weights)
-        self._columns, self._folds = columns, folds
+        self._columns = columns
         size = max(64 * len(folds), BLOCK_BYTES // (8 * p))
         edges = np.append(np.arange(0, n, size), n)
         products = np.zeros((len(folds), p + 2, p + 2))

@@ -76,6 +76,16 @@ class SharedPasses:
         """What one job asks for passes."""
         return _SharedReader(self)
 
+    def watched(self, advance: Callable[[int], None]) -> Callable[[int], None]:
+        """The same function, but raising KeyboardInterrupt once the jobs should come to an end."""
+
+        def watch(points: int) -> None:
+            if self._stopped:
+                raise KeyboardInterrupt
+            advance(points)
+
+        return watch
+
     def run(self, jobs: Sequence[Callable[[], Any]], at_once: int | None = None) -> list[Any]:
         """Run jobs, which may ask their readers, and return their results in order.
 
