@@ -17,7 +17,6 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath import _blends
 from regpath._held_out import interpolated, predictors
 from regpath.designs import Dense
 from regpath.families import Gaussian
@@ -33,7 +32,7 @@ from regpath.solvers.threads import one_blas_thread
 from regpath.strategy import usable_cores
 from regpath.validation import Options, Problem
 
-__all__ = ["FoldLambdas", "FoldWork", "Judged", "root_mean_square", "training_problem"]
+__all__ = ["Blends", "FoldLambdas", "FoldWork", "Judged", "root_mean_square", "training_problem"]
 
 Array = NDArray[np.float64]
 Advance = Callable[[int], None]
@@ -61,6 +60,21 @@ class Judged(NamedTuple):
     scores: Array = np.empty(0)
     weight: float = 0.0
     within: Array | None = None
+
+
+class Blends(NamedTuple):
+    """The relaxed paths of all rows and of the folds, and how every blend of a fold does.
+
+    Attributes
+    ----------
+    whole : RelaxedPath
+    folds : sequence of RelaxedPath
+    judged : sequence of G sequences, one entry a fold
+    """
+
+    whole: RelaxedPath
+    folds: Sequence[RelaxedPath]
+    judged: Sequence[Sequence[Judged]]
 
 
 @dataclass
@@ -293,25 +307,26 @@ class FoldWork:
             given=rows_of(self.y, rows) if self.scorer.function is not None else None,
         )
 
-    def relax(self, whole: Path, judged: Sequence[Judged], gammas: Array) -> _blends.Blends[Judged]:
+    def relax(self, whole: Path, judged: Sequence[Judged], gammas: Array) -> Blends:
         """Relax the path of all rows and those of the folds, and judge every blend."""
         watch = self._shared.watched(lambda points: None)
 
-        def relax(times: Array | None, path: Path) -> RelaxedPath:
-            problem = self.problem if times is None else training_problem(self.problem, times)
+        def relax(problem: Problem, path: Path) -> RelaxedPath:
             return relaxed(self.call, problem, self._within, path, watch)
 
+        def judge(fold: Fold, plain: Judged) -> tuple[RelaxedPath, list[Judged]]:
+            own, scored = relax(training_problem(self.problem, fold.times), plain.path), []
+            both = [self._predicted(fold, plain, path) for path in (plain.path, own.blend(0.0))]
+            for gamma in gammas:
+                mixed = [gamma * a + (1.0 - gamma) * b for a, b in zip(*both, strict=True)]
+                scored.append(plain if gamma == 1.0 else self._scored(fold, plain, mixed))
+            return own, scored
+
+        jobs = [partial(judge, *pair) for pair in zip(self.folds, judged, strict=True)]
         with one_blas_thread():
-            return _blends.relax_folds(
-                whole,
-                self.folds,
-                judged,
-                gammas,
-                relax,
-                self._predicted,
-                self._scored,
-                self._shared.run,
-            )
+            first, *others = self._shared.run([partial(relax, self.problem, whole), *jobs])
+        by_gamma = list(zip(*(scored for _, scored in others), strict=True))
+        return Blends(first, [path for path, _ in others], by_gamma)
 
     def info(self) -> dict[str, Any]:
         """Passes over X, numbers of threads, time."""

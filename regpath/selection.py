@@ -11,20 +11,18 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath import _blends
 from regpath.cv_result import CVPath
 from regpath.fold_work import Advance, FoldLambdas, FoldWork, Judged, root_mean_square
 from regpath.folds import check_folds
 from regpath.loop import progress_bar, warn_of_misses
 from regpath.path import check
 from regpath.relaxed import warn_of_refits
-from regpath.relaxed_cv import check_gammas
+from regpath.relaxed_cv import RelaxedCV, check_gammas
 from regpath.result import Path
 from regpath.scoring import resolve
 from regpath.strategy import check_jobs
@@ -220,9 +218,20 @@ def _relaxed(
     """The same with blends of the paths and their unpenalised refits."""
     blends = work.relax(cv.path, judged, gammas)
     n_single = 0 if cv.grouped else n_judged
-    means = partial(_means, size=cv.lambdas.size, n_single=n_single)
+    means = [_means(one, cv.lambdas.size, n_single) for one in blends.judged]
+    scores, mean, errors = (np.array(part) for part in zip(*means, strict=True))
     warn_of_refits(work.call, [blends.whole, *blends.folds], stacklevel=4)
-    return replace(cv, relaxed=_blends.assembled(cv, blends, means))
+    result = RelaxedCV(
+        path=blends.whole.shortened(cv.lambdas.size),
+        fold_paths=tuple(blends.folds),
+        gammas=gammas,
+        fold_scores=scores,
+        mean_scores=mean,
+        std_errors=errors,
+        score_label=cv.score_label,
+        greater_is_better=cv.greater_is_better,
+    )
+    return replace(cv, relaxed=result)
 
 
 def _means(judged: Sequence[Judged], size: int, n_single: int) -> tuple[Array, Array, Array]:

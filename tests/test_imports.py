@@ -37,7 +37,7 @@ _certify_families _scores _hat
 scoring _freedom
 relaxed_cv
 cv_result
-_blends surface
+surface
 _cv_table
 fold_work
 selection stability diagnostics plot plot_selection survival criteria
