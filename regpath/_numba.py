@@ -28,7 +28,15 @@ from numba import types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 from numba.extending import overload_method
 
-__all__ = ["FUSED", "REORDERED", "STRICT", "cache_directory", "kernel", "register_methods"]
+__all__ = [
+    "FUSED",
+    "REORDERED",
+    "STRICT",
+    "cache_directory",
+    "interpreted",
+    "kernel",
+    "register_methods",
+]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -154,6 +162,11 @@ def kernel(
         return dispatcher  # type: ignore[no-any-return]
 
     return decorate
+
+
+def interpreted(function: Function) -> Function:
+    """The Python function behind a kernel: for arguments that numba does not know."""
+    return getattr(function, "py_func", function)
 
 
 def _enable_cache(dispatcher: Any, function: Callable[..., Any]) -> None:

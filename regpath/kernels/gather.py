@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from regpath._numba import FUSED, REORDERED, kernel
-from regpath.kernels.primitives import dot, dot4
+from regpath.kernels.primitives import dot, dot2x4, dot4
 
 __all__ = ["gather_dense", "gather_rows", "gather_sparse", "row_products"]
 
@@ -34,15 +34,36 @@ def gather_rows(columns: Any, rows: Any, root: Any, centre: Any, out: Any) -> No
 
 @kernel()
 def row_products(A: Any, B: Any, out: Any, start: int, stop: int) -> None:
-    """Products of every row of A with the rows start <= k < stop of B."""
+    """Products of the rows of A, which are the last ones of B, with start <= k < stop of B.
+
+    What the last rows of B have to do with each other is computed once, for k <= old + c.
+    """
+    old, m = B.shape[0] - A.shape[0], A.shape[0]
     whole = stop - (stop - start) % 4
     for k in range(start, whole, 4):
-        for c in range(A.shape[0]):
-            s0, s1, s2, s3 = dot4(B[k], B[k + 1], B[k + 2], B[k + 3], A[c])
-            out[c, k], out[c, k + 1], out[c, k + 2], out[c, k + 3] = s0, s1, s2, s3
+        b0, b1, b2, b3 = B[k], B[k + 1], B[k + 2], B[k + 3]
+        first = max(k - old, 0)
+        for c in range(first, m - 1, 2):
+            upper, lower = dot2x4(A[c], A[c + 1], b0, b1, b2, b3)
+            for i in range(4):
+                _place(out, old, c, k + i, upper[i])
+                _place(out, old, c + 1, k + i, lower[i])
+        if (m - first) % 2 == 1:
+            last = dot4(b0, b1, b2, b3, A[m - 1])
+            for i in range(4):
+                _place(out, old, m - 1, k + i, last[i])
     for k in range(whole, stop):
-        for c in range(A.shape[0]):
-            out[c, k] = dot(B[k], A[c])
+        for c in range(max(k - old, 0), m):
+            _place(out, old, c, k, dot(B[k], A[c]))
+
+
+@kernel()
+def _place(out: Any, old: int, c: int, k: int, product: float) -> None:
+    """Write the product of rows old + c and k of B, unless it belongs to k's own row of A."""
+    if k <= old + c:
+        out[c, k] = product
+        if k >= old:
+            out[k - old, old + c] = product
 
 
 @kernel(FUSED)

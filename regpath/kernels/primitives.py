@@ -20,6 +20,7 @@ __all__ = [
     "axpy4",
     "combine",
     "dot",
+    "dot2x4",
     "dot4",
     "dots_many",
     "moments",
@@ -55,6 +56,24 @@ def dot4(x0: Any, x1: Any, x2: Any, x3: Any, r: Any) -> tuple[float, float, floa
         s2 += x2[i] * r[i]
         s3 += x3[i] * r[i]
     return s0, s1, s2, s3
+
+
+@kernel(REORDERED, inline="always")
+def dot2x4(
+    y0: Any, y1: Any, x0: Any, x1: Any, x2: Any, x3: Any
+) -> tuple[tuple[float, float, float, float], tuple[float, float, float, float]]:
+    """Sums `dot4` of two vectors at once: six loads for eight products, all in registers."""
+    a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
+    for i in range(y0.size):
+        a0 += y0[i] * x0[i]
+        a1 += y0[i] * x1[i]
+        a2 += y0[i] * x2[i]
+        a3 += y0[i] * x3[i]
+        b0 += y1[i] * x0[i]
+        b1 += y1[i] * x1[i]
+        b2 += y1[i] * x2[i]
+        b3 += y1[i] * x3[i]
+    return (a0, a1, a2, a3), (b0, b1, b2, b3)
 
 
 @kernel(FUSED, inline="always")

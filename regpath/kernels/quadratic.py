@@ -18,7 +18,7 @@ import numpy as np
 from regpath._numba import kernel
 from regpath.kernels.factor import OUTSIDE, append, back_solve, depends, project, remove, solve
 from regpath.kernels.gap import dual_gap, penalty_value, worst_violation
-from regpath.kernels.primitives import axpy, combine
+from regpath.kernels.primitives import axpy, combine, dot
 
 __all__ = [
     "CONVERGED",
@@ -26,8 +26,10 @@ __all__ = [
     "EXHAUSTED",
     "REFACTOR",
     "STALLED",
+    "correct",
     "doubt",
     "exchange",
+    "factorise",
     "follow",
     "pose",
     "refresh",
@@ -52,6 +54,8 @@ ROUNDINGS = 8.0
 STALE = 0.6
 # Appends and deletes one by one up to here; more of them cost more than a new factorisation.
 FEW = 24
+# A step that meets less than this share of the expected curvature teaches nothing.
+LEAST_SEEN = 1e-3
 
 
 @kernel()
@@ -277,6 +281,43 @@ def residual_square(q: Any, h: Any, b: Any, size: int, yy: float) -> float:
     for k in range(size):
         total -= (q[k] + h[k]) * b[k]
     return max(total, 0.0)
+
+
+@kernel()
+def correct(S: Any, step: Any, fall: Any, size: int) -> bool:
+    """Correct the Gram matrix so that a step makes the gradients fall by what was seen.
+
+    The update of Broyden, Fletcher, Goldfarb and Shanno; returns whether anything was learned.
+    """
+    G, image = S.G, S.d
+    for k in range(size):
+        image[k] = 0.0
+    combine(1.0, step, G, size, image, size)
+    seen, expected = dot(step, fall), dot(step, image)
+    if not seen > LEAST_SEEN * expected > 0.0:
+        return False
+    for i in range(size):
+        axpy(fall[i] / seen, fall, G[i])
+        axpy(-image[i] / expected, image[:size], G[i])
+    return True
+
+
+@kernel()
+def factorise(S: Any, F: Any, penalty: Any, size: int, most: int, largest: int) -> int:
+    """Factorise afresh over the support, by appending; dependent features are left out.
+
+    Returns the order, or -1 if there are more than ``most`` features, or no room for as many of
+    them as a factor of order ``largest`` holds.
+    """
+    count, room = np.int64(0), F.R.shape[0]
+    for k in range(size):
+        F.position[k] = OUTSIDE
+        if is_free(penalty, k, S.b[k]):
+            F.queue[count] = k
+            count += 1
+    if count > most or (count > room and room < largest):
+        return -1
+    return append(F, S.G, penalty, F.queue, count, 0)
 
 
 @kernel()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from regpath._numba import kernel
+from regpath._numba import kernel, register_methods
 
 __all__ = [
     "CHUNK",
@@ -13,10 +14,13 @@ __all__ = [
     "SLOPE",
     "SQUARE",
     "VALUE",
+    "centre",
     "deviances",
     "row_gaps",
     "row_terms",
 ]
+
+register_methods(inline=False, evaluate=4)
 
 # Rows that are summed on their own.
 CHUNK = 8192
@@ -24,6 +28,12 @@ CHUNK = 8192
 VALUE, SLOPE, SIZE, CURVATURE, SQUARE = 0, 1, 2, 3, 4
 # Keeps the division by a curvature of 0 finite.
 LEAST_CURVATURE = 1e-100
+# Newton steps on the intercept, and the length of the longest while it is not known where to go.
+MOST_STEPS, LONGEST_STEP = 200, 4.0
+# Steps to the same side after which they become longer.
+PATIENT = 8
+# Share of the sum of slopes that is rounding.
+ROUNDING = 4e-15
 
 
 @kernel()
@@ -80,6 +90,58 @@ def row_gaps(
                 v = s * slope[i]
                 total += weights[i] * max(value + loss.conjugate(y[i], v) - v * eta[i], 0.0)
         sums[c] = total
+
+
+@kernel()
+def centre(rows: Any, eta: Any, moved: Any, out: Any) -> float:
+    """The best intercept on top of a linear predictor: Newton steps in a bracket.
+
+    Parameters
+    ----------
+    rows : object
+        ``evaluate(eta, shift, moved, out)`` fills ``moved`` with eta + shift, ``out`` as
+        `row_terms` does, and ``rows.sums`` with the sums over all rows. ``rows.fit_intercept`` says
+        whether there is an intercept.
+    eta, moved : ndarray of shape (n,)
+    out : ndarray of shape (3, n)
+        They end at the intercept that is returned.
+    """
+    shift, low, high, sums = 0.0, -math.inf, math.inf, rows.sums
+    rows.evaluate(eta, shift, moved, out)
+    for k in range(MOST_STEPS if rows.fit_intercept else 0):
+        pull, noise = float(sums[SLOPE]), ROUNDING * float(sums[SIZE])
+        if math.isnan(pull) or abs(pull) <= noise:
+            break
+        if pull < 0.0:
+            low = shift
+        else:
+            high = shift
+        bracketed = low > -math.inf and high < math.inf
+        new = shift + _newton_step(pull, float(sums[CURVATURE]), 0 if bracketed else k)
+        if bracketed and not low < new < high:
+            new = low + 0.5 * (high - low)
+        if abs(new - shift) <= 1e-16 * (1.0 + abs(shift)):
+            break
+        before, shift = shift, new
+        rows.evaluate(eta, shift, moved, out)
+        if abs(sums[SLOPE]) >= abs(pull) and abs(pull) <= 100.0 * noise:
+            shift = before  # nothing but rounding is left
+            rows.evaluate(eta, shift, moved, out)
+            break
+    return shift
+
+
+@kernel()
+def _newton_step(pull: float, steep: float, eager: int) -> float:
+    """Step of the intercept: Newton's, but not too long; and not short either after a while.
+
+    Exponentials flatten Newton's steps to 1 on one side, and stretch them without bound on the
+    other. ``eager`` counts the steps that have not bracketed the minimum.
+    """
+    least = 2.0 ** (eager - PATIENT) if eager > PATIENT else 0.0
+    newton = abs(pull) / steep if steep > 0.0 and abs(pull) < math.inf else math.inf
+    size = min(max(newton, least), LONGEST_STEP * max(1.0, least))
+    return -math.copysign(size, pull)
 
 
 @kernel()

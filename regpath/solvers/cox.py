@@ -72,6 +72,7 @@ class CoxLoss:
     """
 
     n_outputs = 1
+    compiled = None
     fit_intercept = False
 
     def __init__(

@@ -23,8 +23,6 @@ AT_ONCE = 200
 # Order up to which a factor is built by appending: LAPACK is faster, but not where its threads have
 # to wait for each other.
 SMALL = 200
-# A step that meets less than this share of the expected curvature teaches nothing.
-LEAST_SEEN = 1e-3
 # Columns that are appended to a factor at once.
 BATCH = 32
 
@@ -197,15 +195,7 @@ class GramCore:
 
         The update of Broyden, Fletcher, Goldfarb and Shanno.
         """
-        S, size = self._S, self.size
-        G = S.G[:size, :size]
-        image = G @ step
-        seen, expected = float(fall @ step), float(image @ step)
-        if not seen > LEAST_SEEN * expected > 0.0:
-            return
-        G += np.outer(fall / seen, fall)
-        G -= np.outer(image / expected, image)
-        self._outdated = True
+        self._outdated |= quadratic.correct(self._S, step, fall, self.size)
 
     def solve(
         self, penalty: ElasticNet, target: float, budget: int, unit: Array | None = None
@@ -243,7 +233,6 @@ class GramCore:
         code, self._stranded, self._penalty = quadratic.CONVERGED, False, penalty
         if self._outdated:
             self._factorise(penalty)
-            self._outdated = False
         while True:
             code, more, self._m, iterations = quadratic.follow(
                 self._S,
@@ -275,28 +264,35 @@ class GramCore:
 
     def _factorise(self, penalty: ElasticNet) -> None:
         """Factorise afresh over the support; dependent features are left out."""
+        self._outdated = False
+        self._m = self._appended(penalty, self._small)
+        if self._m >= 0:
+            return
         b = self._S.b[: self.size]
         free = (penalty.threshold(slice(None)) == 0.0) | (b != 0.0)
         support = np.flatnonzero(free & (b > penalty.lower) & (b < penalty.upper))
         m = support.size
         if m > len(self._F.active):
+            self._m = 0
             self._grow_factor(min(self._rank, max(m, 2 * len(self._F.active))))
-        F, held = self._F, penalty.curvature(support)
-        F.position[: self.size] = factor.OUTSIDE
-        L = None
-        if m > self._small:
+        F, L = self._F, None
+        if self._small < m <= len(F.active):
+            held = penalty.curvature(support)
             H = self._S.G[np.ix_(support, support)]
             H[np.diag_indices_from(H)] += held
             L = _lower_factor(H)
         if L is None:
-            F.queue[: support.size] = support
-            self._m = factor.append(F, self._S.G, penalty, F.queue, support.size, 0)
+            self._m = self._appended(penalty, m)
             return
         F.R[:m, :m] = L.T
         F.active[:m] = support
         F.held[:m] = held
         F.position[support] = np.arange(m)
         self._m = m
+
+    def _appended(self, penalty: ElasticNet, most: int) -> int:
+        """Order of a factor that is built by appending, -1 if that is not the way."""
+        return int(quadratic.factorise(self._S, self._F, penalty, self.size, most, self._rank))
 
     def _grow(self, capacity: int) -> None:
         """Make room in the arrays of the working set."""

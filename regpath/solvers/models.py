@@ -20,7 +20,7 @@ old weights costs nothing but speed of convergence.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,11 @@ class RowModel:
     weights : ndarray of shape (n,)
     fit_intercept : bool
         Whether columns are centred.
+
+    Attributes
+    ----------
+    turns : ndarray of shape (size,)
+        How the coefficient of each feature moves the intercept.
     """
 
     def __init__(
@@ -124,7 +129,7 @@ class RowModel:
             g, root=self._w[1], mean=np.zeros(g.p), scale=np.ones(g.p), passes=0.0
         )
         self._features = np.empty(0, np.int64)
-        self._lengths = np.empty(0)
+        self._lengths = self.turns = np.empty(0)
         self._columns: Working = working_columns(self._reweighted, LARGE_PRODUCT)
         self._core: GramCore | None = GramCore(0.0, g.p, SMALL_FACTOR)
         self._coupling = self._loss.coupling(terms)
@@ -146,6 +151,8 @@ class RowModel:
         self._lengths = np.concatenate(
             [self._lengths, self._total_root * length / g.scale[features]]
         )
+        moves = (g.mean[features] - hat.mean[features]) / g.scale[features]
+        self.turns = np.concatenate([self.turns, moves if self._fit_intercept else 0.0 * moves])
         if self._core is not None and not self._gram_pays():
             self._core = None  # for the life of these weights
         block = self._columns.append(features, self._core is not None)
@@ -214,11 +221,7 @@ class RowModel:
 
     def intercepts(self, change: Array) -> Array:
         """How the intercept moves with a change of the coefficients."""
-        if not self._fit_intercept:
-            return np.zeros(1)
-        g, j = self._geometry, self._features
-        shift: Any = (g.mean[j] - self._reweighted.mean[j]) / g.scale[j] @ change
-        return np.array([shift])
+        return np.array([self.turns @ change])
 
 
 def stretched(penalty: ElasticNet, lengths: Array) -> ElasticNet:

@@ -24,14 +24,19 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath.designs import n_entries
 from regpath.kernels.gap import penalty_gap, penalty_value, shrinkage, worst_violation
+from regpath.kernels.newton import working_gap
 from regpath.penalties import ElasticNet
 from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.models import Model
+from regpath.solvers.models import Model, RowModel
+from regpath.solvers.moves import Moves, Point
 from regpath.solvers.outside import Outside
 from regpath.solvers.points import SolvedPoints, Units
+from regpath.solvers.row_moves import RowSteps
 from regpath.solvers.rows import SmoothLoss
+from regpath.solvers.threads import threads_worth
 
 __all__ = ["ProxNewtonSolver"]
 
@@ -50,12 +55,8 @@ LEAST_CURVATURE = 1e-10
 SLOW = 0.1
 # Features with a gradient of this share of their threshold stay in a new model.
 NEAR = 0.9
-# Relative rounding error of an objective.
-ROUNDING = 1e-15
 # Share of the slopes by which their sum may miss zero; beyond, intercepts are not the best ones.
 OFF_CENTRE = 1e-7
-# Armijo's share of the predicted decrease, and the shortest step.
-SUFFICIENT, SHORTEST_STEP = 1e-4, 1e-10
 # Steps without a gap that is a tenth smaller, after which only rounding is left.
 MOST_PATIENCE = 25
 # Times that the target of the working set is made ten times as tight for one point.
@@ -105,17 +106,17 @@ class ProxNewtonSolver:
         l1 = factor / self._unit
         limits = np.tile(lower, K), np.tile(upper, K)
         self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
-        self._start = loss.start()
-        self._unseen = np.flatnonzero(g.root == 0.0)  # predictors of these rows may overflow
-        self.intercepts, self._eta, self._terms = loss.centred(self._start)
-        self._null_value = self._terms.value
+        self._point = Point(*loss.centred(loss.start()))
+        self._null_value = self._point.terms.value
         self.null = self._null_value or 1.0
-        residual = self.null_residual = self._terms.residual
+        residual = self.null_residual = self._point.terms.residual.copy()
         gradient = g.gradients(residual).ravel()
         self._top = float(np.abs(gradient).max(initial=0.0))
         self._shared = ~self._excluded[-g.p :] & np.isinf(lower) & np.isinf(upper) & (K > 1)
         self._held = np.empty(0, np.int64)
         self._outside = Outside(g, self._penalty, self._excluded, residual, gradient)
+        self._moves = Moves(g, loss, self._outside, self._point)
+        self._row_steps = RowSteps(g, loss, self._point) if loss.compiled else None
         self._working = np.empty(0, np.int64)
         self._b = self._gradient = np.empty(0)
         self._local = self._penalty.at(self._working)
@@ -137,7 +138,7 @@ class ProxNewtonSolver:
     @property
     def residual(self) -> Array:
         """Residual (K, n) at the present point."""
-        return self._terms.residual
+        return self._point.terms.residual
 
     # -- the path ------------------------------------------------------------------------------
 
@@ -146,7 +147,7 @@ class ProxNewtonSolver:
         if self._free.size:
             self.solve_at(math.inf)
             if self._penalised.any():
-                self._outside.full_pass(self._terms.residual)
+                self._outside.full_pass(self._point.terms.residual)
         gradient, penalty = self._outside.estimate.gradient, self._penalty
         pull = np.where(gradient > 0.0, penalty.upper > 0.0, penalty.lower < 0.0)
         some = self._penalised & pull
@@ -163,7 +164,7 @@ class ProxNewtonSolver:
         # Any level above every gradient makes the same problem as infinity.
         self._penalty.strength[:] = (1e150, 0.0) if math.isinf(lambda_) else lambda_ * shares
         self._hold()
-        self._admit(np.union1d(self._outside.reaching(), self._absent_free()))
+        self._admit(self._entering())
         target, n_iter, tightened = INNER_SHARE * self.tol * self.null, 0, 0
         while True:
             n_iter += self._descend(target, self.max_iter - n_iter)
@@ -179,14 +180,19 @@ class ProxNewtonSolver:
 
     # -- the working set -----------------------------------------------------------------------
 
-    def _absent_free(self) -> Index:
-        return self._free[~self._outside.inside[self._free]]
+    def _entering(self) -> Index:
+        """Features outside whose estimated gradient reaches its threshold, and unpenalised ones."""
+        reaching = self._outside.reaching()
+        absent = self._free[~self._outside.inside[self._free]]
+        return np.union1d(reaching, absent) if absent.size else reaching
 
     def _hold(self) -> None:
         """Hold the last class at 0 where there is no penalty on what all classes have in common.
 
         Probabilities do not notice that part; models would be singular with it.
         """
+        if self.n_outputs == 1:
+            return
         p, last = self.geometry.p, (self.n_outputs - 1) * self.geometry.p
         flat = self._shared & (self._penalty.l1[last:] * self._penalty.strength.sum() == 0.0)
         held = np.flatnonzero(flat) + last
@@ -204,9 +210,10 @@ class ProxNewtonSolver:
         self._outside.inside[held] = True
         self._held = held
         if moving.size:
-            eta = self._predictor(self._b) + self.intercepts[:, None]
-            shift, self._eta, self._terms = self._loss.centred(eta)
-            self.intercepts = self.intercepts + shift
+            point = self._point
+            eta = self._moves.predictor(self._working, self._b) + point.intercepts[:, None]
+            shift, point.eta, point.terms = self._loss.centred(eta)
+            point.intercepts = point.intercepts + shift
         if leaving.any():
             self._new_model(LEAST_CURVATURE)
 
@@ -217,7 +224,7 @@ class ProxNewtonSolver:
         self._working = np.concatenate([self._working, features])
         self._outside.inside[features] = True
         self._b = np.concatenate([self._b, np.zeros(features.size)])
-        exact = self._outside.gradient_of(self._terms.residual, features)
+        exact = self._outside.gradient_of(self._point.terms.residual, features)
         self._gradient = np.concatenate([self._gradient, exact])
         self._local = self._penalty.at(self._working)
         if self._model.size:
@@ -236,7 +243,7 @@ class ProxNewtonSolver:
 
     def _new_model(self, least: float) -> None:
         self._model = self._model_for(self._working.size)
-        self._model.renew(self._working, self._terms, least)
+        self._model.renew(self._working, self._point.terms, least)
 
     # -- solve ---------------------------------------------------------------------------------
 
@@ -268,70 +275,36 @@ class ProxNewtonSolver:
 
     def _model_gap(self, gap: float) -> float:
         """What a gap is in a model: without a conjugate, gaps are of first order in violations."""
-        if self._loss.has_conjugate or gap >= self._terms.value:
+        if self._loss.has_conjugate or gap >= self._point.terms.value:
             return gap
-        return min(gap, 0.5 * (gap / self._terms.value) ** 2 * self._terms.square)
+        return min(gap, 0.5 * (gap / self._point.terms.value) ** 2 * self._point.terms.square)
 
     def _step(self, target: float) -> bool:
         """One step towards the minimum of the model; returns whether the objective fell."""
-        b, local = self._b, self._local
-        new = self._model.minimise(local, b, self._gradient, self._terms, target, self.max_iter)
-        change = new - b
-        if not change.any():
-            return False
-        value, size = self._terms.value, b.size
-        old_penalty = float(penalty_value(local, b, size))
-        slope = float(penalty_value(local, new, size)) - old_penalty - self._gradient @ change
-        eta = self._predictor(new)
-        intercepts = self.intercepts + self._model.intercepts(change)
-        direction = eta + intercepts[:, None] - self._eta
-        noise = ROUNDING * (value + old_penalty + self.null + abs(self._loss.floor))
-        t = 1.0
-        while t > SHORTEST_STEP:
-            proposed = new if t == 1.0 else b + t * change
-            shift, eta, terms = self._loss.centred(self._eta + t * direction)
-            penalty = float(penalty_value(local, proposed, size))
-            if terms.value + penalty <= value + old_penalty + SUFFICIENT * t * slope + noise:
-                break
-            t *= 0.5
+        b, g, model = self._b, self._gradient, self._model
+        new = model.minimise(self._local, b, g, self._point.terms, target, self.max_iter)
+        old_b, old_g, scale = b.copy(), g.copy(), self.null + abs(self._loss.floor)
+        if self._row_steps and isinstance(model, RowModel) and self._is_little():
+            moved = self._row_steps.take(model, self._working, self._local, b, g, new, scale)
         else:
-            return False
-        self.intercepts = (1.0 - t) * self.intercepts + t * intercepts + shift
-        self._b, self._eta, self._terms = proposed, eta, terms
-        before = self._gradient
-        self._gradient = self._outside.gradient_of(terms.residual, self._working)
-        self._model.learn(proposed - b, before - self._gradient)
-        return True
+            moved = self._moves.take(model, self._working, self._local, b, g, new, scale)
+        if moved:
+            model.learn(b - old_b, old_g - g)
+        return moved
 
-    def _predictor(self, b: Array) -> Array:
-        """Linear predictor (K, n) of coefficients of the working set, without intercepts."""
-        g, eta = self.geometry, self._start.copy()
-        support = np.flatnonzero(b)
-        output, feature = np.divmod(self._working[support], g.p)
-        for k in range(len(eta)):
-            own = output == k
-            g.add_columns(feature[own], b[support[own]], eta[k])
-        eta[:, self._unseen] = 0.0
-        return eta
+    def _is_little(self) -> bool:
+        """Whether a step is too little work for threads."""
+        g = self.geometry
+        entries = n_entries(g.design) * self._b.size // g.p
+        return threads_worth(entries, g.n_threads) == 1
 
     # -- certify -------------------------------------------------------------------------------
 
     def _gap(self) -> float:
         """Gap on the working set, its loss part to second order."""
-        b, g, local = self._b, self._gradient, self._local
-        s = min(1.0, float(shrinkage(local, g, b.size)))
-        part = float(penalty_gap(local, g, b, b.size, local, g[:0], s))
-        if s < 1.0:
-            charged = (1.0 - s) * self._terms.value
-            if self._loss.has_conjugate:
-                charged = min(0.5 * (1.0 - s) ** 2 * self._terms.square, charged)
-            part += charged
-            unshrunk = float(penalty_gap(local, g, b, b.size, local, g[:0], 1.0))
-            part = min(part, unshrunk)
-        if part > self._terms.value:  # as at the edge of a perfect fit, without a penalty
-            nothing = float(penalty_gap(local, g, b, b.size, local, g[:0], 0.0))
-            part = min(part, self._terms.value + nothing)
-        return part
+        terms, exact = self._point.terms, self._loss.has_conjugate
+        arguments = self._gradient, self._b, terms.value, terms.square, exact
+        return float(working_gap(self._local, *arguments))
 
     def _certify(self) -> tuple[float, Index]:
         """Duality gap over all features, and those outside that violate optimality."""
@@ -339,24 +312,27 @@ class ProxNewtonSolver:
             self._outside.complete(self._working, self._gradient)
             violators = np.empty(0, np.int64)
         else:
-            violators = self._outside.violators(self._terms.residual)
+            violators = self._outside.violators(self._point.terms.residual)
         b, g, local = self._b, self._gradient, self._local
         others, outside = self._penalty.at(violators), self._outside.estimate.gradient[violators]
         shrunk = min(
             float(shrinkage(local, g, b.size)), float(shrinkage(others, outside, outside.size))
         )
-        gaps = [
-            float(penalty_gap(local, g, b, b.size, others, outside, s))
-            + self._loss.gap(self._eta, self._terms, s)
-            for s in ({1.0, shrunk, 0.0} if self._is_centred() else {0.0})
-        ]
-        return min(gaps), violators
+
+        def at(s: float) -> float:
+            part = float(penalty_gap(local, g, b, b.size, others, outside, s))
+            return part + self._loss.gap(self._point.eta, self._point.terms, s)
+
+        gap = min(at(1.0), at(shrunk)) if self._is_centred() else math.inf
+        if not gap <= self._point.terms.value:  # which is the least that s = 0 has to offer
+            gap = min(gap, at(0.0))
+        return gap, violators
 
     def _is_centred(self) -> bool:
         """Whether slopes sum to zero, as they do at the best intercepts: else s = 0 alone holds."""
         if not self._loss.fit_intercept:
             return True
-        weighted = self._terms.residual * self.geometry.root
+        weighted = self._point.terms.residual * self.geometry.root
         off, size = np.abs(weighted.sum(axis=1)), np.abs(weighted).sum(axis=1)
         return bool(np.all(off <= OFF_CENTRE * size))
 
@@ -378,7 +354,7 @@ class ProxNewtonSolver:
     def _describe(self, gap: float, n_iter: int, violators: Index) -> SolvedPoints:
         b, local = self._b, self._local
         features, coefs = self._support()
-        value = self._terms.value + float(penalty_value(local, b, b.size))
+        value = self._point.terms.value + float(penalty_value(local, b, b.size))
         outside, zeros = self._outside.estimate.gradient[violators], np.zeros(violators.size)
         others = self._penalty.at(violators)
         violation = max(
@@ -392,10 +368,10 @@ class ProxNewtonSolver:
             objective=np.array([value / self.null]),
             gap=np.array([gap / self.null]),
             violation=np.array([violation]),
-            explained=np.array([1.0 - self._terms.value / self.null]),
+            explained=np.array([1.0 - self._point.terms.value / self.null]),
             n_iter=np.array([n_iter]),
             working_set=b.size,
             reached=np.array([gap <= self.tol * self.null]),
             exhausted=n_iter >= self.max_iter,
-            intercepts=self.intercepts[None].copy(),
+            intercepts=self._point.intercepts[None].copy(),
         )

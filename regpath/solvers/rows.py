@@ -7,26 +7,20 @@ row an output; a residual is minus the derivative, times sqrt(w), so that X~'r o
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.kernels.rows import CHUNK, CURVATURE, SIZE, SLOPE, SQUARE, VALUE, row_gaps, row_terms
+from regpath._numba import interpreted
+from regpath.kernels.rows import CHUNK, SQUARE, VALUE, centre, row_gaps, row_terms
 from regpath.solvers.threads import in_ranges, threads_worth
 
-__all__ = ["RowLoss", "SmoothLoss", "Terms"]
+__all__ = ["RowLoss", "Rows", "SmoothLoss", "Terms", "terms_of"]
 
 Array = NDArray[np.float64]
 
-# Newton steps on the intercept, and the length of the longest while it is not known where to go.
-MOST_STEPS, LONGEST_STEP = 200, 4.0
-# Steps to the same side after which they become longer.
-PATIENT = 8
-# Share of the sum of slopes that is rounding.
-ROUNDING = 4e-15
 # Operations of one row.
 ROW_COST = 20
 
@@ -64,6 +58,7 @@ class SmoothLoss(Protocol):
     n_outputs: int
     floor: float
     fit_intercept: bool
+    compiled: Rows | None
 
     @property
     def has_conjugate(self) -> bool:
@@ -82,6 +77,41 @@ class SmoothLoss(Protocol):
         """Where rows depend on each other: x -> M x with Hessian = diag(w curvature) - M'M."""
 
 
+class Rows(NamedTuple):
+    """A loss with one output and independent rows, for kernels.
+
+    Attributes
+    ----------
+    loss : named tuple
+        As in `regpath.losses`.
+    data : ndarray of shape (3, n)
+        Responses, weights, and their square roots.
+    chunks, sums : ndarray of shape (n_chunks, 5), (5,)
+        Room for the sums over chunks of rows, and over all of them.
+    fit_intercept : bool
+    """
+
+    loss: Any
+    data: Array
+    chunks: Array
+    sums: Array
+    fit_intercept: bool
+
+    def evaluate(self, eta: Array, shift: float, moved: Array, out: Array) -> None:
+        for i in range(eta.size):
+            moved[i] = eta[i] + shift
+        row_terms(self.loss, self.data, moved, out, self.chunks, 0, self.chunks.shape[0])
+        for k in range(self.sums.size):
+            self.sums[k] = 0.0
+            for c in range(self.chunks.shape[0]):
+                self.sums[k] += self.chunks[c, k]
+
+
+def terms_of(out: Array, value: float, square: float) -> Terms:
+    """The terms of one output, from what `row_terms` fills (3, n)."""
+    return Terms(value, out[0:1], out[1:2], out[2:3], square)
+
+
 class RowLoss:
     """A loss with one output and independent rows.
 
@@ -92,6 +122,11 @@ class RowLoss:
     y, weights, offset : ndarray of shape (n,)
     fit_intercept : bool
     n_threads : int
+
+    Attributes
+    ----------
+    compiled : Rows or None
+        The same for kernels, unless there are so many rows that threads share them.
     """
 
     n_outputs = 1
@@ -112,7 +147,10 @@ class RowLoss:
         n_chunks = -(-y.size // CHUNK)
         threads = min(n_chunks, threads_worth(y.size * ROW_COST, n_threads))
         self._edges = np.linspace(0, n_chunks, threads + 1).astype(np.int64)
-        self._sums = np.empty((n_chunks, 5))
+        self._chunks, self.sums = np.empty((n_chunks, 5)), np.empty(5)
+        self.compiled = (
+            Rows(loss, self._data, self._chunks, self.sums, fit_intercept) if threads == 1 else None
+        )
         rows = np.flatnonzero(weights > 0.0)
         # The infimum may be a different one for every row, but rows of equal y share it.
         values, counts = np.unique(y[rows], return_inverse=True)
@@ -128,36 +166,20 @@ class RowLoss:
         """Linear predictor (1, n) of no features: the offset."""
         return self._offset[None].copy()
 
-    def _at(self, eta: Array) -> tuple[Array, Array]:
-        """Slopes, residuals and curvatures (3, n) at a linear predictor, and their sums."""
-        out = np.empty((3, eta.size))
-        in_ranges(row_terms, self._edges, self._loss, self._data, eta, out, self._sums)
-        return out, self._sums.sum(axis=0)
+    def evaluate(self, eta: Array, shift: float, moved: Array, out: Array) -> None:
+        """As in `regpath.kernels.rows.centre`, on several threads."""
+        np.add(eta, shift, out=moved)
+        in_ranges(row_terms, self._edges, self._loss, self._data, moved, out, self._chunks)
+        self._chunks.sum(axis=0, out=self.sums)
 
     def centred(self, eta: Array) -> tuple[Array, Array, Terms]:
         """The best intercept on top of eta, eta with it, and the terms there."""
-        shift, low, high, moved = 0.0, -math.inf, math.inf, eta
-        out, sums = self._at(eta[0])
-        for k in range(MOST_STEPS if self.fit_intercept else 0):
-            pull = float(sums[SLOPE])
-            noise = ROUNDING * float(sums[SIZE])
-            if math.isnan(pull) or abs(pull) <= noise:
-                break
-            low, high = (shift, high) if pull < 0.0 else (low, shift)
-            bracketed = math.isfinite(low) and math.isfinite(high)
-            new = shift + _newton_step(pull, float(sums[CURVATURE]), 0 if bracketed else k)
-            if bracketed and not low < new < high:
-                new = low + 0.5 * (high - low)
-            if abs(new - shift) <= 1e-16 * (1.0 + abs(shift)):
-                break
-            before = shift, moved, out, sums
-            shift, moved = new, eta + new
-            out, sums = self._at(moved[0])
-            if abs(float(sums[SLOPE])) >= abs(pull) and abs(pull) <= 100.0 * noise:
-                shift, moved, out, sums = before  # nothing but rounding is left
-                break
-        value, square = float(sums[VALUE]), float(sums[SQUARE])
-        terms = Terms(value, out[0:1], out[1:2], out[2:3], square)
+        moved, out = np.empty(eta.shape), np.empty((3, eta.size))
+        if self.compiled is None:
+            shift = interpreted(centre)(self, eta[0], moved[0], out)
+        else:
+            shift = centre(self.compiled, eta[0], moved[0], out)
+        terms = terms_of(out, float(self.sums[VALUE]), float(self.sums[SQUARE]))
         return np.array([shift]), moved, terms
 
     def coupling(self, terms: Terms) -> None:
@@ -169,19 +191,7 @@ class RowLoss:
             return 0.0
         if s == 0.0 or not self.has_conjugate:
             return (1.0 - s) * terms.value
-        gaps = np.empty(len(self._sums))
+        gaps = np.empty(len(self._chunks))
         arrays = self._loss, self._data, eta[0], terms.slope[0], s, gaps
         in_ranges(row_gaps, self._edges, *arrays)
         return float(gaps.sum())
-
-
-def _newton_step(pull: float, steep: float, eager: int) -> float:
-    """Step of the intercept: Newton's, but not too long; and not short either after a while.
-
-    Exponentials flatten Newton's steps to 1 on one side, and stretch them without bound on the
-    other. ``eager`` counts the steps that have not bracketed the minimum.
-    """
-    least = 2.0 ** (eager - PATIENT) if eager > PATIENT else 0.0
-    newton = abs(pull) / steep if steep > 0.0 and math.isfinite(pull) else math.inf
-    size = min(max(newton, least), LONGEST_STEP * max(1.0, least))
-    return -math.copysign(size, pull)

@@ -56,6 +56,7 @@ class SoftmaxLoss:
     """
 
     has_conjugate = True
+    compiled = None
 
     def __init__(self, y: Array, weights: Array, offset: Array, *, fit_intercept: bool) -> None:
         self._y, self._offset = np.ascontiguousarray(y.T), np.ascontiguousarray(offset.T)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["equal_ranges", "in_ranges", "one_blas_thread", "threads_worth"]
+__all__ = ["equal_ranges", "fair_ranges", "in_ranges", "one_blas_thread", "threads_worth"]
 
 # Fewer multiplications than this take less time than handing them to a second thread.
 ENTRIES_PER_THREAD = 2_000_000
@@ -33,6 +33,14 @@ def equal_ranges(size: int, n_threads: int) -> NDArray[np.int64]:
     edges *= COLUMNS_AT_ONCE
     edges[-1] = size
     return edges
+
+
+def fair_ranges(costs: NDArray[np.int64], n_threads: int) -> NDArray[np.int64]:
+    """Edges of ranges of 0, ..., size that cost about the same, given what every entry costs."""
+    spent = np.cumsum(costs)
+    shares = np.arange(1, n_threads) * (spent[-1] / n_threads)
+    inner = np.searchsorted(spent, shares) // COLUMNS_AT_ONCE * COLUMNS_AT_ONCE
+    return np.concatenate([[0], inner, [costs.size]]).astype(np.int64)
 
 
 def in_ranges(kernel: Any, edges: NDArray[np.int64], *arrays: Any) -> None:

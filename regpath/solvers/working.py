@@ -16,7 +16,7 @@ from regpath.designs import Centred, Csc, Dense
 from regpath.kernels.gather import gather_dense, gather_sparse, row_products
 from regpath.kernels.passes import combine_columns
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
+from regpath.solvers.threads import fair_ranges, in_ranges, threads_worth
 
 __all__ = ["DenseWorking", "SparseWorking", "Working", "start_residual", "working_columns"]
 
@@ -104,11 +104,13 @@ class DenseWorking:
 
     def _products(self, new: Array) -> Array:
         """Products of the new columns with all columns."""
-        work = len(new) * self.size * self._geometry.n
+        n, m = self._geometry.n, len(new)
+        costs = np.minimum(m, np.arange(self.size, 0, -1))  # new ones meet each other once
+        work = n * int(costs.sum())
         if work > self._large:
             return new @ self._columns[: self.size].T
-        block = np.empty((len(new), self.size))
-        edges = equal_ranges(self.size, threads_worth(work, self._geometry.n_threads))
+        block = np.empty((m, self.size))
+        edges = fair_ranges(costs, threads_worth(work, self._geometry.n_threads))
         in_ranges(row_products, edges, new, self.design.columns, block)
         return block
 
