@@ -5,11 +5,12 @@ from __future__ import annotations
 import naive
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 from regpath.designs import Centred, Csc, Dense
 from regpath.kernels import descent, factor, gap, primitives, quadratic
+from regpath.kernels.gather import row_products
 from regpath.penalties import ElasticNet
 from regpath.solvers.gram import GramCore
 
@@ -320,3 +321,15 @@ class TestGap:
         unit = rng.random(12)
         expected = max(unit[k] * penalty.violation(k, g[k], b[k]) for k in range(12))
         assert gap.worst_violation(penalty, g, b, 12, unit) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 8, 13, 64])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 1.0])
+def test_products_of_new_columns_with_all(size, share, rng):
+    m = max(1, round(share * size))
+    B, out = rng.standard_normal((size, 37)), np.full((m, size), np.nan)
+    cut = size // 8 * 4  # the ranges of two threads
+    row_products(B[size - m :], B, out, cut, size)
+    row_products(B[size - m :], B, out, 0, cut)
+    assert_allclose(out, B[size - m :] @ B.T, rtol=1e-12, atol=1e-12)
+    assert_array_equal(out[:, size - m :], out[:, size - m :].T)

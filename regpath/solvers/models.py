@@ -112,11 +112,15 @@ class RowModel:
         self._loss = loss
         self._weights = weights
         self._fit_intercept = fit_intercept
+        g = geometry
+        self._reweighted = replace(g, mean=np.zeros(g.p), scale=np.ones(g.p), passes=0.0)
+        self._columns: Working = working_columns(self._reweighted, LARGE_PRODUCT)
+        self._core: GramCore | None = None
         self.size = 0
 
     def renew(self, features: Index, terms: Terms, least: float) -> None:
         """Start afresh at the curvatures of a point, with these features."""
-        g, curvature = self._geometry, terms.curvature[0]
+        curvature = terms.curvature[0]
         # Were the loss a parabola, this would be its curvature.
         typical = float(terms.residual[0] @ terms.residual[0]) / (2.0 * terms.value or 1.0)
         self._curvature = np.maximum(curvature, least * max(typical, float(curvature.max())))
@@ -125,13 +129,12 @@ class RowModel:
         weighted /= total
         self._w = np.stack([weighted, np.sqrt(weighted)])
         self._total_root = np.sqrt(total)
-        self._reweighted = replace(
-            g, root=self._w[1], mean=np.zeros(g.p), scale=np.ones(g.p), passes=0.0
-        )
+        self._reweighted.root = self._w[1]
         self._features = np.empty(0, np.int64)
         self._lengths = self.turns = np.empty(0)
-        self._columns: Working = working_columns(self._reweighted, LARGE_PRODUCT)
-        self._core: GramCore | None = GramCore(0.0, g.p, SMALL_FACTOR)
+        self._columns.clear()
+        self._core = self._core or GramCore(0.0, self._geometry.p, SMALL_FACTOR)
+        self._core.clear()
         self._coupling = self._loss.coupling(terms)
         self._images = np.empty((0, 0))
         self.size = 0
@@ -153,6 +156,7 @@ class RowModel:
         )
         moves = (g.mean[features] - hat.mean[features]) / g.scale[features]
         self.turns = np.concatenate([self.turns, moves if self._fit_intercept else 0.0 * moves])
+        self._stretched: tuple[ElasticNet, ElasticNet] | None = None
         if self._core is not None and not self._gram_pays():
             self._core = None  # for the life of these weights
         block = self._columns.append(features, self._core is not None)
@@ -193,7 +197,9 @@ class RowModel:
         budget: int,
     ) -> Array:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
-        lengths, local = self._lengths, stretched(penalty, self._lengths)
+        if self._stretched is None or self._stretched[0] is not penalty:
+            self._stretched = penalty, stretched(penalty, self._lengths)
+        lengths, local = self._lengths, self._stretched[1]
         if self._core is None:
             return self._sweep(local, b * lengths, terms, target, budget)
         rr = terms.square

@@ -37,6 +37,8 @@ def equal_ranges(size: int, n_threads: int) -> NDArray[np.int64]:
 
 def fair_ranges(costs: NDArray[np.int64], n_threads: int) -> NDArray[np.int64]:
     """Edges of ranges of 0, ..., size that cost about the same, given what every entry costs."""
+    if n_threads == 1:
+        return np.array([0, costs.size])
     spent = np.cumsum(costs)
     shares = np.arange(1, n_threads) * (spent[-1] / n_threads)
     inner = np.searchsorted(spent, shares) // COLUMNS_AT_ONCE * COLUMNS_AT_ONCE

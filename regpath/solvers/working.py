@@ -44,6 +44,9 @@ class Working(Protocol):
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
 
+    def clear(self) -> None:
+        """Forget all columns, and keep the room: the geometry is another one now."""
+
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
 
@@ -102,14 +105,18 @@ class DenseWorking:
         gather_dense(columns.columns, features, geometry.root, geometry.mean, geometry.scale, new)
         return self._products(new) if gram else None
 
+    def clear(self) -> None:
+        """Forget all columns, and keep the room: the geometry is another one now."""
+        self.size = 0
+
     def _products(self, new: Array) -> Array:
         """Products of the new columns with all columns."""
         n, m = self._geometry.n, len(new)
-        costs = np.minimum(m, np.arange(self.size, 0, -1))  # new ones meet each other once
-        work = n * int(costs.sum())
+        work = n * (m * self.size - m * (m - 1) // 2)  # new columns meet each other once
         if work > self._large:
             return new @ self._columns[: self.size].T
         block = np.empty((m, self.size))
+        costs = np.minimum(m, np.arange(self.size, 0, -1))
         edges = fair_ranges(costs, threads_worth(work, self._geometry.n_threads))
         in_ranges(row_products, edges, new, self.design.columns, block)
         return block
@@ -188,6 +195,11 @@ class SparseWorking:
             block[:m, old + m] = block[m, old : old + m]
         block -= np.outer(self._centre[old : self.size], self._centre[: self.size])
         return block
+
+    def clear(self) -> None:
+        """Forget all columns, and keep the room: the geometry is another one now."""
+        self.size = 0
+        self._head[:] = -1
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
