@@ -134,7 +134,7 @@ class Record:
     def _user_coefs(self, problem: Problem) -> list[Columns]:
         """Coefficients in the user's units; one at its limit is the limit to the last bit."""
         g, columns = self._geometry, []
-        lower, upper = working_limits(problem, g)
+        lower, upper = working_limits(problem, g, self._units.response)
         limited = lower is not problem.lower
         for points in self._points:
             j = points.features % problem.p
@@ -209,11 +209,11 @@ def _joined(parts: Iterable[NDArray[Any]], dtype: Any = np.float64) -> NDArray[A
     return np.concatenate([np.empty(0, dtype), *parts])
 
 
-def working_limits(problem: Problem, geometry: Geometry) -> tuple[Array, Array]:
-    """Limits of the working coefficients."""
+def working_limits(problem: Problem, geometry: Geometry, response: float) -> tuple[Array, Array]:
+    """Limits of the working coefficients, for a response over that number."""
     if problem.given["lower"] is None and problem.given["upper"] is None:
         return problem.lower, problem.upper
-    to_working = geometry.scale / geometry.response_scale
+    to_working = geometry.scale / response
     return problem.lower * to_working, problem.upper * to_working
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.families import Cox, Family, Gaussian, MultiGaussian, Multinomial
+from regpath.families import Cox, Family, Gaussian, Huber, MultiGaussian, Multinomial
 from regpath.record import working_limits
 from regpath.solvers.classes import models_of_classes
 from regpath.solvers.cox import CoxLoss
@@ -22,7 +22,7 @@ from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.prox_newton import ProxNewtonSolver
 from regpath.solvers.reader import OwnReader, Reader
 from regpath.solvers.rotated import LARGEST_ROTATED, RotatedSolver
-from regpath.solvers.rows import RowLoss
+from regpath.solvers.rows import RowLoss, power_of_two
 from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import Options, Problem, raise_for_nonfinite_columns
@@ -116,7 +116,7 @@ def check_jobs(call: str, n_jobs: Any) -> int:
 
 
 def _gaussian(problem: Problem, geometry: Geometry, options: Options) -> Solver:
-    lower, upper = working_limits(problem, geometry)
+    lower, upper = working_limits(problem, geometry, geometry.response_scale)
     if options.l1_ratio == 0.0 and np.all(np.isinf(lower)) and np.all(np.isinf(upper)):
         return SpectralSolver(geometry, problem.penalty_factor, options.tol)
     return ActiveSetSolver(
@@ -156,7 +156,7 @@ def _grouped(
 
 
 def _smooth(family: Family, problem: Problem, geometry: Geometry, options: Options) -> Solver:
-    lower, upper = working_limits(problem, geometry)
+    lower, upper = working_limits(problem, geometry, geometry.response_scale)
     unlimited = bool(np.all(np.isinf(lower)) and np.all(np.isinf(upper)))
 
     def make(columns: Geometry, factor: Array) -> ProxNewtonSolver:
@@ -196,13 +196,19 @@ def _loss_and_model(
         model = RowModel(geometry, loss, weights, fit_intercept=True)
         return loss, lambda size: model
     assert not isinstance(family, Gaussian | MultiGaussian)
+    kind, response = family.loss(), 1.0
+    if isinstance(family, Huber):
+        seen = weights > 0.0
+        response = power_of_two(float(np.abs(y[seen] - offset[seen]).max()))
+        kind = kind._replace(delta=kind.delta / response)
     loss = RowLoss(
-        family.loss(),
+        kind,
         y,
         weights,
         offset,
         fit_intercept=intercept,
         n_threads=geometry.n_threads,
+        response=response,
     )
     model = RowModel(geometry, loss, weights, fit_intercept=intercept)
     return loss, lambda size: model

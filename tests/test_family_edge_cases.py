@@ -390,6 +390,42 @@ class TestColumns:
         np.testing.assert_allclose(path.lambdas, reference.lambdas, rtol=1e-9)
         np.testing.assert_allclose(path.coefs * scale, reference.coefs, atol=1e-4)
 
+    @pytest.mark.parametrize("scale", [1e-100, 1e-14, 1e14, 1e100])
+    @pytest.mark.parametrize("name", ["poisson", "tweedie"])
+    def test_scale_of_the_response(self, name, scale):
+        """Losses are solved in units of their own curvature, whatever the unit of y is."""
+        X, y = make_columns(), make_y(name, make_columns())
+        free = {"penalty_factor": np.r_[0.0, np.ones(X.shape[1] - 1)], "n_lambdas": 6, "tol": TOL}
+        family = regpath.families.Tweedie(1.5) if name == "tweedie" else name
+        reference = regpath.lasso_path(X, y, family=family, **free)
+        path = regpath.lasso_path(X, y * scale, family=family, **free)
+        assert_certified(path, X, y * scale)
+        power = 0.5 if name == "tweedie" else 1.0
+        np.testing.assert_allclose(path.lambdas, reference.lambdas * scale**power, rtol=1e-9)
+        np.testing.assert_allclose(path.coefs, reference.coefs, atol=1e-4)
+        np.testing.assert_allclose(path.intercepts - np.log(scale), reference.intercepts, atol=1e-4)
+        assert path.kkt_violations.max() <= 1e-4
+
+    @pytest.mark.parametrize("l1_ratio", [1.0, 0.5, 0.0])
+    @pytest.mark.parametrize("scale", [1e-100, 1e-9, 1e9, 1e100])
+    def test_scale_of_a_robust_regression(self, scale, l1_ratio):
+        X, y = make_columns(), make_y("huber", make_columns())
+        options = {"l1_ratio": l1_ratio, "n_lambdas": 6, "tol": TOL, "offset": X[:, 1]}
+        limits = {"upper": 0.3} if l1_ratio else {}
+        reference = regpath.fit_path(X, y, family=regpath.families.Huber(0.4), **options, **limits)
+        options["offset"], options["family"] = scale * X[:, 1], regpath.families.Huber(0.4 * scale)
+        limits = {"upper": 0.3 * scale} if l1_ratio else {}
+        # The ridge part of a penalty has no unit, the lasso part that of the response.
+        mixed = {"lambdas": reference.lambdas} if l1_ratio == 0.0 else {}
+        path = regpath.fit_path(X, y * scale, **options, **limits, **mixed)
+        if l1_ratio == 0.5:
+            return assert_certified(path, X, y * scale)
+        assert_certified(path, X, y * scale)
+        if l1_ratio == 1.0:
+            np.testing.assert_allclose(path.lambdas, reference.lambdas * scale, rtol=1e-9)
+        np.testing.assert_allclose(path.coefs / scale, reference.coefs, atol=1e-4)
+        np.testing.assert_allclose(path.objectives / scale**2, reference.objectives, rtol=1e-4)
+
     @every_family
     def test_shift(self, family):
         X = make_columns()

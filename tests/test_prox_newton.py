@@ -247,6 +247,7 @@ INTERCEPTS = {
     "far above": (losses.Poisson(), np.arange(20.0), np.full(20, 150.0)),
     "far below": (losses.Poisson(), np.arange(20.0), np.full(20, -100.0)),
     "overflow at the start": (losses.Poisson(), np.arange(20.0), np.full(20, 650.0)),
+    "no number at the start": (losses.Poisson(), np.arange(20.0), np.r_[800.0, np.zeros(19)]),
     "gamma": (losses.GammaLog(), np.geomspace(1e-6, 1e6, 30), np.linspace(-50, 50, 30)),
     "gamma in large units": (losses.GammaLog(), 1e25 * np.geomspace(0.1, 9, 30), np.zeros(30)),
     "gamma in small units": (losses.GammaLog(), 1e-25 * np.geomspace(0.1, 9, 30), np.zeros(30)),
@@ -266,8 +267,9 @@ def test_intercept_is_stationary_from_anywhere(name):
     assert abs(terms.slope[0].mean()) <= 1e-12 * size
     assert_allclose(moved[0], offset + shift)
     for step in (-1e-3, 1e-3):  # the value, too, is at its minimum
-        nearby = make_rows(loss, y, offset, fit_intercept=False).centred(moved + step)[2]
-        assert nearby.value >= terms.value * (1 - 1e-14)
+        nearby = make_rows(loss, y, offset, fit_intercept=False)
+        value = nearby.centred(moved + step)[2].value * nearby.unit
+        assert value >= terms.value * rows.unit * (1 - 1e-14)
 
 
 def test_without_an_intercept_nothing_moves():

@@ -130,6 +130,17 @@ def test_lanczos_stops_as_soon_as_every_lambda_is_done(enter, route):
     assert steps[0] < steps[1] <= steps[2] <= min(shape[0], shape[1] + 1)
 
 
+@pytest.mark.parametrize("route", ["wide, sparse", "large and wide"])
+def test_lanczos_goes_on_where_there_is_no_penalty_at_all(enter, route):
+    shape, storage, limits, _ = ROUTES[route]
+    enter(limits)
+    X, y, _ = draw(7, shape)
+    for lambdas in ([0.0], [np.inf, 0.0]):
+        path = regpath.ridge_path(storage(X), y, lambdas=lambdas, tol=1e-9)
+        assert path.dual_gaps.max() <= 1e-9
+        assert_allclose(path.predict(X)[:, -1], y, atol=1e-4 * np.std(y))  # p > n: a perfect fit
+
+
 def test_too_few_lanczos_steps_are_not_hidden(enter):
     """The gap is a bound even where the recurrence was cut short."""
     enter({"LARGEST_EIGEN": 0, "MOST_LANCZOS_STEPS": 3})

@@ -110,7 +110,7 @@ def centre(rows: Any, eta: Any, moved: Any, out: Any) -> float:
     rows.evaluate(eta, shift, moved, out)
     for k in range(MOST_STEPS if rows.fit_intercept else 0):
         pull, noise = float(sums[SLOPE]), ROUNDING * float(sums[SIZE])
-        if math.isnan(pull) or abs(pull) <= noise:
+        if math.isnan(pull) or abs(pull) <= noise < math.inf:
             break
         if pull < 0.0:
             low = shift
@@ -124,7 +124,7 @@ def centre(rows: Any, eta: Any, moved: Any, out: Any) -> float:
             break
         before, shift = shift, new
         rows.evaluate(eta, shift, moved, out)
-        if abs(sums[SLOPE]) >= abs(pull) and abs(pull) <= 100.0 * noise:
+        if abs(sums[SLOPE]) >= abs(pull) and abs(pull) <= 100.0 * noise < math.inf:
             shift = before  # nothing but rounding is left
             rows.evaluate(eta, shift, moved, out)
             break

@@ -73,6 +73,7 @@ class CoxLoss:
 
     n_outputs = 1
     compiled = None
+    unit = response = 1.0
     fit_intercept = False
 
     def __init__(

@@ -104,12 +104,15 @@ class ProxNewtonSolver:
         self._free = np.flatnonzero(~self._excluded & (factor == 0.0))
         self._unit = np.tile(1.0 / g.penalty_scale, K)
         l1 = factor / self._unit
-        limits = np.tile(lower, K), np.tile(upper, K)
+        limits = np.tile(lower, K) / loss.response, np.tile(upper, K) / loss.response
+        # What a gradient of 1 is worth: in working units of l1, and in those of the user.
+        self._own_slope = loss.unit / loss.response**2
+        self._slope = self._own_slope * loss.response
         self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
         self._point = Point(*loss.centred(loss.start()))
         self._null_value = self._point.terms.value
         self.null = self._null_value or 1.0
-        residual = self.null_residual = self._point.terms.residual.copy()
+        residual = self._null_residual = self._point.terms.residual.copy()
         gradient = g.gradients(residual).ravel()
         self._top = float(np.abs(gradient).max(initial=0.0))
         self._shared = ~self._excluded[-g.p :] & np.isinf(lower) & np.isinf(upper) & (K > 1)
@@ -124,21 +127,26 @@ class ProxNewtonSolver:
     @property
     def units(self) -> Units:
         """What working units are worth."""
-        value = self._null_value
+        unit = self._loss.unit
         return Units(
-            response=1.0,
+            response=self._loss.response,
             response_mean=0.0,
-            objective=self.null,
-            floor=self._loss.floor,
-            null_deviance=2.0 * value,
-            top=self._top,
+            objective=self.null * unit,
+            floor=self._loss.floor * unit,
+            null_deviance=2.0 * self._null_value * unit,
+            top=self._top * self._slope,
             by_conjugate=self._loss.has_conjugate,
         )
 
     @property
     def residual(self) -> Array:
-        """Residual (K, n) at the present point."""
-        return self._point.terms.residual
+        """Residual (K, n) at the present point, in working units of l1."""
+        return self._point.terms.residual * self._own_slope
+
+    @property
+    def null_residual(self) -> Array:
+        """Residual (K, n) of the null model, in units of the user."""
+        return self._null_residual * self._slope
 
     # -- the path ------------------------------------------------------------------------------
 
@@ -151,7 +159,9 @@ class ProxNewtonSolver:
         gradient, penalty = self._outside.estimate.gradient, self._penalty
         pull = np.where(gradient > 0.0, penalty.upper > 0.0, penalty.lower < 0.0)
         some = self._penalised & pull
-        return float(np.max(np.abs(gradient[some]) / penalty.l1[some])) if some.any() else 0.0
+        if not some.any():
+            return 0.0
+        return float(np.max(np.abs(gradient[some]) / penalty.l1[some])) * self._own_slope
 
     def path(self, lambdas: Array) -> Iterator[SolvedPoints]:
         """Points of the path, in the order of ``lambdas``."""
@@ -160,7 +170,8 @@ class ProxNewtonSolver:
 
     def solve_at(self, lambda_: float) -> SolvedPoints:
         """Solve, certify and describe the point at one lambda."""
-        shares = np.array([self.l1_ratio, 1.0 - self.l1_ratio])
+        shares = np.array([self.l1_ratio, (1.0 - self.l1_ratio) * self._loss.response])
+        shares /= self._slope
         # Any level above every gradient makes the same problem as infinity.
         self._penalty.strength[:] = (1e150, 0.0) if math.isinf(lambda_) else lambda_ * shares
         self._hold()
@@ -367,7 +378,7 @@ class ProxNewtonSolver:
             coefs=coefs,
             objective=np.array([value / self.null]),
             gap=np.array([gap / self.null]),
-            violation=np.array([violation]),
+            violation=np.array([violation * self._own_slope]),
             explained=np.array([1.0 - self._point.terms.value / self.null]),
             n_iter=np.array([n_iter]),
             working_set=b.size,

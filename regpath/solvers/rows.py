@@ -3,10 +3,13 @@
 Contract (`SmoothLoss`): linear predictors, residuals and curvatures are arrays of shape (K, n), one
 row an output; a residual is minus the derivative, times sqrt(w), so that X~'r of
 `regpath.solvers.geometry` is the gradient. Values are halves of deviances: loss minus its infimum.
+All are those of the loss over its ``unit``, where the response, and with it the predictors and
+coefficients, are taken over another, ``response``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
@@ -14,15 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath._numba import interpreted
-from regpath.kernels.rows import CHUNK, SQUARE, VALUE, centre, row_gaps, row_terms
+from regpath.kernels.rows import CHUNK, CURVATURE, SQUARE, VALUE, centre, row_gaps, row_terms
 from regpath.solvers.threads import in_ranges, threads_worth
 
-__all__ = ["RowLoss", "Rows", "SmoothLoss", "Terms", "terms_of"]
+__all__ = ["RowLoss", "Rows", "SmoothLoss", "Terms", "power_of_two", "terms_of"]
 
 Array = NDArray[np.float64]
 
 # Operations of one row.
 ROW_COST = 20
+# Powers of two of a curvature, or a response, up to which it is taken as it is.
+FAR_FROM_ONE = 10
 
 
 class Terms(NamedTuple):
@@ -57,6 +62,8 @@ class SmoothLoss(Protocol):
 
     n_outputs: int
     floor: float
+    unit: float
+    response: float
     fit_intercept: bool
     compiled: Rows | None
 
@@ -112,6 +119,37 @@ def terms_of(out: Array, value: float, square: float) -> Terms:
     return Terms(value, out[0:1], out[1:2], out[2:3], square)
 
 
+def power_of_two(size: float) -> float:
+    """A power of two near a size that is far from 1; dividing by it rounds nothing."""
+    exponent = round(math.log2(size)) if 0.0 < size < math.inf else 0
+    return 2.0**exponent if abs(exponent) > FAR_FROM_ONE else 1.0
+
+
+class Scaled(NamedTuple):
+    """A loss over a constant.
+
+    Attributes
+    ----------
+    loss : named tuple
+        As in `regpath.losses`.
+    unit : float
+        A power of two: nothing is rounded.
+    """
+
+    loss: Any
+    unit: float
+
+    def terms(self, y: float, eta: float) -> tuple[float, float, float]:
+        value, slope, curvature = self.loss.terms(y, eta)
+        return value / self.unit, slope / self.unit, curvature / self.unit
+
+    def minimum(self, y: float) -> float:
+        return self.loss.minimum(y) / self.unit  # type: ignore[no-any-return]
+
+    def conjugate(self, y: float, v: float) -> float:
+        return self.loss.conjugate(y, v * self.unit) / self.unit  # type: ignore[no-any-return]
+
+
 class RowLoss:
     """A loss with one output and independent rows.
 
@@ -122,9 +160,14 @@ class RowLoss:
     y, weights, offset : ndarray of shape (n,)
     fit_intercept : bool
     n_threads : int
+    response : float, default 1
+        What responses and offsets are divided by. The loss is one that is divided by its square
+        then, if its own scales are divided as well.
 
     Attributes
     ----------
+    unit : float
+        What the loss is divided by, so that gradients and curvatures are not far from 1.
     compiled : Rows or None
         The same for kernels, unless there are so many rows that threads share them.
     """
@@ -140,27 +183,33 @@ class RowLoss:
         *,
         fit_intercept: bool,
         n_threads: int,
+        response: float = 1.0,
     ) -> None:
-        self._loss, self._offset = loss, offset
+        self._offset, self.response = offset / response, response
         self.fit_intercept = fit_intercept
-        self._data = np.stack([y, weights, np.sqrt(weights)])
+        self._data = np.stack([y / response, weights, np.sqrt(weights)])
         n_chunks = -(-y.size // CHUNK)
         threads = min(n_chunks, threads_worth(y.size * ROW_COST, n_threads))
         self._edges = np.linspace(0, n_chunks, threads + 1).astype(np.int64)
         self._chunks, self.sums = np.empty((n_chunks, 5)), np.empty(5)
-        self.compiled = (
-            Rows(loss, self._data, self._chunks, self.sums, fit_intercept) if threads == 1 else None
-        )
+        self._measure_in(Scaled(loss, 1.0))
+        self.centred(self.start())
+        self._measure_in(Scaled(loss, power_of_two(float(self.sums[CURVATURE]))))
         rows = np.flatnonzero(weights > 0.0)
         # The infimum may be a different one for every row, but rows of equal y share it.
-        values, counts = np.unique(y[rows], return_inverse=True)
-        minima = np.array([loss.minimum(v) for v in values.tolist()])
+        values, counts = np.unique(self._data[0, rows], return_inverse=True)
+        minima = np.array([self._loss.minimum(v) for v in values.tolist()])
         self.floor = float(weights[rows] @ minima[counts])
+
+    def _measure_in(self, loss: Scaled) -> None:
+        self._loss, self.unit = loss, loss.unit * self.response**2
+        rows = Rows(loss, self._data, self._chunks, self.sums, self.fit_intercept)
+        self.compiled = rows if len(self._edges) == 2 else None
 
     @property
     def has_conjugate(self) -> bool:
         """Whether gaps use a conjugate, or convexity alone."""
-        return hasattr(self._loss, "conjugate")
+        return hasattr(self._loss.loss, "conjugate")
 
     def start(self) -> Array:
         """Linear predictor (1, n) of no features: the offset."""

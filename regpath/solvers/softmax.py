@@ -57,6 +57,7 @@ class SoftmaxLoss:
 
     has_conjugate = True
     compiled = None
+    unit = response = 1.0
 
     def __init__(self, y: Array, weights: Array, offset: Array, *, fit_intercept: bool) -> None:
         self._y, self._offset = np.ascontiguousarray(y.T), np.ascontiguousarray(offset.T)

@@ -197,7 +197,7 @@ class SpectralSolver:
         """Lanczos recurrence on K from y, reorthogonalised, until every lambda is done."""
         from scipy.linalg import eigh_tridiagonal
 
-        positive = lambdas[(lambdas > 0.0) & np.isfinite(lambdas)]
+        finite = lambdas[np.isfinite(lambdas)]
         length = float(np.linalg.norm(self._y))
         steps = min(MOST_LANCZOS_STEPS, self.geometry.n)
         basis = [self._y / (length or 1.0)]
@@ -213,7 +213,7 @@ class SpectralSolver:
             values, Z = eigh_tridiagonal(np.array(alpha), np.array(beta[:-1]))
             response = length * Z[0]
             rest = beta[-1] * np.abs(
-                (Z[-1] * response) @ _shifted_inverse(values, positive, self._weight.sum())
+                (Z[-1] * response) @ _shifted_inverse(values, finite, self._weight.sum())
             )
             worst = 0.5 * float(np.max(rest, initial=0.0)) ** 2
             done = worst <= 0.1 * self.tol * NULL or beta[-1] <= ZERO * max(values[-1], 1e-300)
