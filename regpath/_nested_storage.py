@@ -30,7 +30,7 @@ SCHEMA = 1
 """Version of the layout. Raise it when an older regpath could no longer read a new file."""
 
 _SCORES = ("fold_scores", "mean_scores", "std_errors")
-_REFITS = ("intercepts", "dev_ratio", "dual_gaps")
+_REFITS = ("intercepts", "dev_ratio", "dual_gaps", "n_iters")
 _FREQUENCIES = ("lambdas", "mean_selected")
 
 T = TypeVar("T")

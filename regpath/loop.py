@@ -18,6 +18,7 @@ from regpath.result import Path
 from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import SolvedPoints
+from regpath.solvers.prox_newton import ProxNewtonSolver
 from regpath.solvers.reader import Reader
 from regpath.strategy import Solver, prepare
 from regpath.validation import Options, Problem
@@ -105,6 +106,15 @@ class Fit:
                 raise
             record.stop(Status.INTERRUPTED)
         return None
+
+    def restrict(self, features: NDArray[np.int64], *, afresh: bool = False) -> None:
+        """Begin another path where this one stands, with all features but these excluded.
+
+        For families whose paths go by proximal Newton steps; ``afresh``: at the null model.
+        """
+        assert isinstance(self._solver, ProxNewtonSolver)
+        self._solver.restrict(features, afresh=afresh)
+        self._record = Record(self.geometry, self._solver.units, self._record.started)
 
     def path(self) -> Path:
         """The path of all that is solved."""

@@ -66,6 +66,9 @@ class RelaxedPath(Saved):
         Share of the null deviance that the refits explain.
     dual_gaps : ndarray of shape (L,)
         Of the refits, relative to the null model, as in `Path`.
+    n_iters : ndarray of int of shape (L,)
+        Iterations (Newton steps) that the refits took: 0 for those that need none, and for those
+        that are shared with a point before.
     statuses : tuple of Status
         How each refit ended. `Status.SEPARATED`: the likelihood has no finite maximum, and the
         coefficients are those at which the deviance is 0 up to tol.
@@ -86,14 +89,16 @@ class RelaxedPath(Saved):
     intercepts: FloatArray
     dev_ratio: FloatArray
     dual_gaps: FloatArray
+    n_iters: npt.NDArray[np.int64]
     statuses: tuple[Status, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "coef_storage", frozen_matrix(self.coef_storage))
+        object.__setattr__(self, "n_iters", frozen(np.asarray(self.n_iters, np.int64)))
         for name in ("intercepts", "dev_ratio", "dual_gaps"):
             value = frozen(np.asarray(getattr(self, name), np.float64))
             object.__setattr__(self, name, value)
-        arrays = ("intercepts", "dev_ratio", "dual_gaps")
+        arrays = ("intercepts", "dev_ratio", "dual_gaps", "n_iters")
         shapes = {name: getattr(self, name).shape for name in arrays}
         shapes["lambdas"] = self.path.lambdas.shape
         names, K = self.path.feature_names, self.path.n_outputs
@@ -236,6 +241,7 @@ class RelaxedPath(Saved):
             intercepts=self.intercepts[..., :n_lambdas],
             dev_ratio=self.dev_ratio[:n_lambdas],
             dual_gaps=self.dual_gaps[:n_lambdas],
+            n_iters=self.n_iters[:n_lambdas],
             statuses=self.statuses[:n_lambdas],
         )
 
@@ -273,7 +279,8 @@ def relax(path: Path, X: Any, y: Any) -> RelaxedPath:
 
     A feature is active if one of its coefficients is not zero, or if it is not penalised. The
     refits keep weights, offset, intercept and limits of the path, and its tolerance. Points that
-    share an active set share the refit.
+    share an active set share the refit; where refits are found by proximal Newton steps, each
+    begins where the one before it ended.
 
     Parameters
     ----------

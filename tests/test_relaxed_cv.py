@@ -217,6 +217,7 @@ def by_hand(means, errors, **changes):
         intercepts=np.zeros(5),
         dev_ratio=path.dev_ratio,
         dual_gaps=path.dual_gaps,
+        n_iters=path.n_iters,
         statuses=path.statuses,
     )
     values = {

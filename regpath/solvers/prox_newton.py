@@ -97,14 +97,13 @@ class ProxNewtonSolver:
         self.deadline = math.inf
         self.why = ["proximal Newton steps on a working set, with a Gram matrix of kept weights"]
         self._loss, self._model_for, self._model = loss, model_for, model_for(0)
-        self._excluded = np.tile(g.constant | np.isinf(factor) | ((lower == 0) & (upper == 0)), K)
-        factor = np.where(self._excluded, 0.0, np.tile(factor, K))
-        self._penalised = ~self._excluded & (factor > 0.0)
-        self._free = np.flatnonzero(~self._excluded & (factor == 0.0))
+        self._never = np.tile(g.constant | np.isinf(factor) | ((lower == 0) & (upper == 0)), K)
+        factor = np.where(self._never, 0.0, np.tile(factor, K))
         self._unit = np.tile(1.0 / g.penalty_scale, K)
         l1 = factor / self._unit
         limits = np.tile(lower, K), np.tile(upper, K)
         self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
+        self._exclude(np.zeros(g.p, np.bool_))
         self._start = loss.start()
         self._unseen = np.flatnonzero(g.root == 0.0)  # predictors of these rows may overflow
         self.intercepts, self._eta, self._terms = loss.centred(self._start)
@@ -113,7 +112,6 @@ class ProxNewtonSolver:
         residual = self.null_residual = self._terms.residual
         gradient = g.gradients(residual).ravel()
         self._top = float(np.abs(gradient).max(initial=0.0))
-        self._shared = ~self._excluded[-g.p :] & np.isinf(lower) & np.isinf(upper) & (K > 1)
         self._held = np.empty(0, np.int64)
         self._outside = Outside(g, self._penalty, self._excluded, residual, gradient)
         self._working = np.empty(0, np.int64)
@@ -177,7 +175,52 @@ class ProxNewtonSolver:
                 target *= 0.1
             self._admit(violators)
 
+    def restrict(self, columns: Index, *, afresh: bool = False) -> None:
+        """Exclude all columns but these; the next point begins where the last one ended.
+
+        If that fits worse without the others than the null model does, it begins there, as it does
+        with ``afresh``.
+        """
+        others = np.ones(self.geometry.p, np.bool_)
+        others[columns] = False
+        self._exclude(others)
+        inside, kept = self._outside.inside, ~self._excluded[self._working]
+        if afresh or not kept.all():
+            self._keep(kept)
+            self._move_to(self._b)
+            if afresh or not self._terms.value <= self._null_value:
+                self.intercepts = np.zeros(self.n_outputs)
+                self._move_to(np.zeros(self._b.size))
+            self._new_model(LEAST_CURVATURE)
+        inside[:] = self._excluded
+        inside[self._working] = inside[self._held] = True
+        self._hold()
+        self._admit(np.flatnonzero(~inside))
+
     # -- the working set -----------------------------------------------------------------------
+
+    def _exclude(self, columns: NDArray[np.bool_]) -> None:
+        """Let some columns have no coefficients, beside those that never have any."""
+        penalty, p = self._penalty, self.geometry.p
+        self._excluded = self._never | np.tile(columns, self.n_outputs)
+        self._penalised = ~self._excluded & (penalty.l1 > 0.0)
+        self._free = np.flatnonzero(~self._excluded & (penalty.l1 == 0.0))
+        unlimited = np.isinf(penalty.lower[-p:]) & np.isinf(penalty.upper[-p:])
+        self._shared = ~self._excluded[-p:] & unlimited & (self.n_outputs > 1)
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        """Let the others leave the working set."""
+        self._working = self._working[kept]
+        self._b, self._gradient = self._b[kept], self._gradient[kept]
+        self._local = self._penalty.at(self._working)
+
+    def _move_to(self, b: Array) -> None:
+        """Be where the coefficients of the working set are these."""
+        eta = self._predictor(b) + self.intercepts[:, None]
+        shift, self._eta, self._terms = self._loss.centred(eta)
+        self.intercepts = self.intercepts + shift
+        self._b = b
+        self._gradient = self._outside.gradient_of(self._terms.residual, self._working)
 
     def _absent_free(self) -> Index:
         return self._free[~self._outside.inside[self._free]]
@@ -200,7 +243,7 @@ class ProxNewtonSolver:
         self._working, self._b = self._working[kept], self._b[kept]
         self._b -= common[self._working % p]
         self._gradient, self._local = self._gradient[kept], self._penalty.at(self._working)
-        self._outside.inside[self._held] = False
+        self._outside.inside[self._held] = self._excluded[self._held]
         self._outside.inside[held] = True
         self._held = held
         if moving.size:
@@ -229,9 +272,7 @@ class ProxNewtonSolver:
         kept = near | (self._b != 0.0)
         left = self._working[~kept]
         self._outside.inside[left] = False
-        self._working = self._working[kept]
-        self._b, self._gradient = self._b[kept], self._gradient[kept]
-        self._local = self._penalty.at(self._working)
+        self._keep(kept)
         self._new_model(self._least)
 
     def _new_model(self, least: float) -> None:
