@@ -54,7 +54,8 @@ class CVPath(Saved):
     info : dict
         Passes over X, numbers of threads, time.
     relaxed : RelaxedCV or None
-        Scores of blends with the unpenalised refits, if they were asked for (``relax=True``).
+        Scores of blends with the unpenalised refits, if they were asked for (``relax=True``). Its
+        grid is shorter than that of the path if ``time_budget`` was used up by refits.
 
     Examples
     --------
@@ -100,11 +101,13 @@ class CVPath(Saved):
                 raise ValueError(f"CVPath: {name} has shape {given}; it must be {shape}.")
         if len(rows) != n_folds:
             raise ValueError(f"CVPath: {len(rows)} lists of rows for {n_folds} folds.")
-        if self.relaxed is not None and self.relaxed.fold_scores.shape[1:] != (n_folds, n_lambdas):
-            raise ValueError(
-                f"CVPath: relaxed has fold scores of shape {self.relaxed.fold_scores.shape}; it "
-                f"must be (G, {n_folds}, {n_lambdas})."
-            )
+        if self.relaxed is not None:
+            _, folds, lambdas = self.relaxed.fold_scores.shape
+            if folds != n_folds or lambdas > n_lambdas:
+                raise ValueError(
+                    f"CVPath: relaxed has fold scores of shape {self.relaxed.fold_scores.shape}; "
+                    f"it must be (G, {n_folds}, {n_lambdas}), or shorter."
+                )
 
     # ------------------------------------------------------------------------------------- choice
 

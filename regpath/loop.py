@@ -75,6 +75,15 @@ class Fit:
         """Number of points that are solved."""
         return self._record.size
 
+    @property
+    def deadline(self) -> float:
+        """When a point that is not finished is given up, on the clock `time.monotonic`."""
+        return self._solver.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        self._solver.deadline = deadline
+
     def grid(self) -> Array:
         """The lambdas that were given, or a grid that fits the data."""
         options, solver = self._options, self._solver

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -233,8 +234,11 @@ class RelaxedPath(Saved):
         dev_ratio = float(known[gamma][point.index]) if gamma in known else math.nan
         return BlendPoint(**values | {"dev_ratio": dev_ratio, "gamma": gamma})
 
-    def shortened(self, n_lambdas: int) -> RelaxedPath:
-        """The first points of the path."""
+    def shortened(self, n_lambdas: int, reason: Status | None = None) -> RelaxedPath:
+        """The first points of the path; the last one says why, unless it has worse to say."""
+        statuses = list(self.statuses[:n_lambdas])
+        if reason is not None and statuses and statuses[-1].ok:
+            statuses[-1] = reason
         return RelaxedPath(
             path=self.path.shortened(n_lambdas),
             coef_storage=self.coef_storage[:, :n_lambdas],
@@ -242,7 +246,7 @@ class RelaxedPath(Saved):
             dev_ratio=self.dev_ratio[:n_lambdas],
             dual_gaps=self.dual_gaps[:n_lambdas],
             n_iters=self.n_iters[:n_lambdas],
-            statuses=self.statuses[:n_lambdas],
+            statuses=tuple(statuses),
         )
 
     def __repr__(self) -> str:
@@ -274,7 +278,7 @@ class RelaxedPath(Saved):
         return "\n".join(lines)
 
 
-def relax(path: Path, X: Any, y: Any) -> RelaxedPath:
+def relax(path: Path, X: Any, y: Any, *, time_budget: float | None = None) -> RelaxedPath:
     """Refit the active set of every point of a path without a penalty.
 
     A feature is active if one of its coefficients is not zero, or if it is not penalised. The
@@ -287,6 +291,10 @@ def relax(path: Path, X: Any, y: Any) -> RelaxedPath:
     path : Path
     X, y
         The data the path was fitted to.
+    time_budget : float, optional
+        Seconds after which the work ends with the refits that are finished, one at least: the
+        result, and its path, have as many points then, and the last status is
+        `Status.TIME_BUDGET`.
 
     Returns
     -------
@@ -327,14 +335,15 @@ def relax(path: Path, X: Any, y: Any) -> RelaxedPath:
     >>> bool(np.allclose(relaxed.coefs[active, k], np.linalg.lstsq(design, y)[0][1:]))
     True
     """
-    call = "relax"
+    call, started = "relax", time.monotonic()
     if not isinstance(path, Path):
         raise TypeError(f"relax(path=...): a Path is wanted, got {type(path).__name__}.")
     settings = {f: getattr(path.settings, f) for f in path.settings.__dataclass_fields__}
     arguments = {"family": path.family_instance, "l1_ratio": path.l1_ratio, **settings}
-    problem, options = check(call, X, y, arguments)
+    problem, options = check(call, X, y, arguments | {"time_budget": time_budget})
     _check_data(call, path, problem)
-    result = relaxed(call, problem, options, path)
+    deadline = started + (options.time_budget or math.inf)
+    result = relaxed(call, problem, options, path, deadline=deadline)
     warn_of_refits(call, [result])
     return result
 
@@ -345,9 +354,15 @@ def relaxed(
     options: Options,
     path: Path,
     advance: Callable[[int], None] = lambda points: None,
+    deadline: float = math.inf,
 ) -> RelaxedPath:
     """The relaxed path of a problem in canonical form; see `regpath._refits.refit_active`."""
-    return RelaxedPath(path=path, **refit_active(call, problem, options, path, advance)._asdict())
+    refits = refit_active(call, problem, options, path, advance, deadline)
+    size = len(refits.statuses)
+    if size == path.lambdas.size:
+        return RelaxedPath(path=path, **refits._asdict())
+    result = RelaxedPath(path=path.shortened(size), **refits._asdict())
+    return result.shortened(size, Status.TIME_BUDGET)
 
 
 def warn_of_refits(call: str, relaxed: Sequence[RelaxedPath], stacklevel: int = 3) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import warnings
 
 import numpy as np
 import pytest
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -420,6 +422,58 @@ def test_a_path_of_no_features_and_one_lambda():
         assert relaxed.dev_ratio[0] == pytest.approx(0.0, abs=1e-9)
 
 
+# ----------------------------------------------------------------------------------- time budgets
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.4, 0.7])
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "multinomial", "multigaussian"])
+def test_refits_end_with_the_time_budget(rng, monkeypatch, family, share):
+    X = matrix(rng)
+    y = responses(rng, X)[family]
+    path = regpath.fit_path(X, y, family=family, n_lambdas=30)
+    whole = regpath.relax(path, X, y)
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    assert_array_equal(regpath.relax(path, X, y, time_budget=1e9).coefs, whole.coefs)
+    cut = regpath.relax(path, X, y, time_budget=share * clock.now)
+    size = cut.lambdas.size
+    assert size == 1 if share < 0.1 else 1 < size < 30
+    assert cut.path.lambdas.size == len(cut.statuses) == size
+    assert cut.statuses[-1] is Status.TIME_BUDGET
+    assert cut.statuses[:-1] == whole.statuses[: size - 1]
+    assert_array_equal(cut.coefs, whole.coefs[..., :size])
+    assert_array_equal(cut.dual_gaps, whole.dual_gaps[:size])
+    assert "time_budget" in repr(cut).splitlines()[-1]
+    assert cut.predict(X).shape == (*whole.predict(X).shape[:-1], size)
+
+
+def test_a_refit_that_is_out_of_time_is_dropped(rng, monkeypatch):
+    X = matrix(rng)
+    y = responses(rng, X)["poisson"]
+    path = regpath.fit_path(X, y, family="poisson", n_lambdas=30)
+    whole = regpath.relax(path, X, y)
+    third = np.flatnonzero(whole.n_iters)[2]
+    from regpath.solvers.prox_newton import ProxNewtonSolver
+
+    real, calls, late = ProxNewtonSolver._step, [], []
+    # Time is up within the third refit that takes steps, after one of them.
+    most = whole.n_iters[:third].sum() + 1
+
+    def step(self, target):
+        calls.append(1)
+        if len(calls) == most:
+            late.append(True)
+        return real(self, target)
+
+    monkeypatch.setattr(ProxNewtonSolver, "_step", step)
+    monkeypatch.setattr(time, "monotonic", lambda: 1e9 if late else 0.0)
+    cut = regpath.relax(path, X, y, time_budget=60.0)
+    assert whole.n_iters[third] > 1
+    assert cut.lambdas.size == third
+    assert cut.statuses[-1] is Status.TIME_BUDGET
+    assert len(calls) == most
+
+
 # ------------------------------------------------------------------------------------- bad input
 
 
@@ -437,6 +491,8 @@ def test_errors(prostate):
         regpath.relax(path, X[:, 1:], y)
     with pytest.raises(ValueError, match=r"relax\(y="):
         regpath.relax(path, X, y[1:])
+    with pytest.raises(ValueError, match=r"relax\(time_budget=0\).*seconds > 0"):
+        regpath.relax(path, X, y, time_budget=0)
     with pytest.raises(TypeError, match=r"relax\(path="):
         regpath.relax(relaxed, X, y)
     with pytest.raises(ValueError, match="column"):

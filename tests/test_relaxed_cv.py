@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
+from archives import through_a_file
+from clocks import Clock
 from handmade import make_path
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -172,6 +175,39 @@ def test_a_path_that_ends_early_is_relaxed_as_far_as_it_goes(X, rng):
     assert_array_equal(short.relaxed.mean_scores, cv.relaxed.mean_scores[:, :2])
 
 
+@pytest.mark.parametrize("fold_lambdas", ["shared", "glmnet"])
+@pytest.mark.parametrize("family", ["gaussian", "binomial"])
+def test_refits_end_with_the_time_budget(X, rng, monkeypatch, family, fold_lambdas):
+    """What all paths have reached is judged; the paths themselves are whole."""
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    y = response(family, X, rng)
+    options = OPTIONS | {"n_lambdas": 30, "family": family, "fold_lambdas": fold_lambdas}
+    options |= {"cv": np.arange(N) % K, "n_jobs": 1}
+    looks = []
+    for relax in (False, True):
+        before = next(clock.looks)
+        whole = regpath.cv_path(X, y, **options | {"relax": relax, "time_budget": 1e9})
+        looks.append(clock.now - before)
+    budget = looks[0] + 0.8 * (looks[1] - looks[0])
+    cv = regpath.cv_path(X, y, **options, time_budget=budget)
+    size = cv.relaxed.lambdas.size
+    assert cv.lambdas.size == 30
+    assert 1 <= size < 30
+    assert cv.relaxed.mean_scores.shape == (3, size)
+    if size > 1 or fold_lambdas == "shared":  # a fold alone may begin above the whole path
+        assert_allclose(cv.relaxed.mean_scores, whole.relaxed.mean_scores[:, :size], rtol=1e-9)
+    assert cv.relaxed.path.statuses[-1] is Status.TIME_BUDGET
+    assert Status.TIME_BUDGET not in cv.path.statuses
+    if fold_lambdas == "shared":
+        assert {path.lambdas.size for path in cv.relaxed.fold_paths} == {size}
+    assert cv.relaxed.at("min").index < size
+    again = through_a_file(cv)
+    assert_array_equal(again.relaxed.mean_scores, cv.relaxed.mean_scores)
+    assert cv.shortened(2).relaxed.lambdas.size == min(2, size)
+    cv.summary()
+
+
 def test_folds_whose_classes_are_separated_are_finite(X):
     y = X[:, 0] > X[:, 0].mean()
     cv = regpath.cv_path(X, y, family="binomial", cv=np.arange(N) % K, **OPTIONS)
@@ -184,8 +220,8 @@ def test_one_warning_for_all_refits(X, rng, monkeypatch):
     from regpath import _refits
 
     class Missed(_refits._Refitter):
-        def refit(self, features):
-            return super().refit(features)._replace(status=Status.ROUNDING)
+        def refit(self, features, deadline):
+            return super().refit(features, deadline)._replace(status=Status.ROUNDING)
 
     monkeypatch.setattr(_refits, "_Refitter", Missed)
     with pytest.warns(regpath.ConvergenceWarning, match="cv_path: 40 of 40 refits miss") as told:
@@ -197,7 +233,7 @@ def test_one_warning_for_all_refits(X, rng, monkeypatch):
 def test_an_interrupt_while_refitting_is_passed_on(X, rng, monkeypatch):
     from regpath import _refits
 
-    def interrupted(self, features):
+    def interrupted(self, features, deadline):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_refits._Refitter, "refit", interrupted)
