@@ -55,6 +55,7 @@ _KINDS = {
     FORMAT: "a path",
     "regpath.CVPath": "a cross-validation",
     "regpath.CVSurface": "a surface of cross-validations",
+    "regpath.RelaxedCV": "a cross-validation of blends",
     "regpath.RelaxedPath": "a relaxed path",
     "regpath.StabilityPath": "a stability path",
 }

@@ -291,6 +291,49 @@ def test_rules():
         by_hand(np.full((2, 5), np.nan), np.zeros((2, 5))).at("min")
 
 
+def test_percentages():
+    means = [[9.0, 6.0, 4.0, 4.4, 4.0], [9.0, 6.0, 4.1, 5.0, 5.0]]
+    cv = by_hand(means, np.zeros((2, 5)))
+    expected = {"0%": (0, 2), "2%": (0, 2), "5%": (1, 2), "50.0%": (1, 1), "200%": (1, 0)}
+    better = by_hand(-np.array(means), cv.std_errors, greater_is_better=True)
+    for rule, indices in expected.items():
+        assert cv.index_at(rule) == better.index_at(rule) == indices
+        assert cv.at(rule).lambda_ == cv.lambdas[indices[1]]
+        assert cv.at(rule).gamma == cv.gammas[indices[0]]
+    endless = by_hand(np.full((2, 5), np.inf), np.full((2, 5), np.nan))
+    assert endless.index_at("2%") == endless.index_at("min") == (1, 0)
+
+
+def test_one_gamma_of_1_chooses_as_the_path_does(X, rng):
+    y = response("gaussian", X, rng)
+    cv = regpath.cv_path(X, y, cv=np.arange(N) % K, n_lambdas=40, relax=True, gammas=[1.0])
+    for rule in ("min", "1se", "0%", "3%", "40%"):
+        assert cv.relaxed.index_at(rule) == (0, cv.index_at(rule))
+
+
+def test_functions_as_rules():
+    cv = by_hand([[9.0, 3.0, 1.0, 2.0, 1.0]] * 2, np.zeros((2, 5)))
+    best = cv.at(lambda c: np.unravel_index(c.mean_scores.argmin(), c.mean_scores.shape))
+    assert (best.gamma, best.index) == (0.0, 2)
+    for chosen in ((-1, 3), (0.5, 3), (1, float(cv.lambdas[3])), [0.5, -2]):
+        point = cv.at(lambda c, chosen=chosen: chosen)
+        assert (point.gamma, point.index) == (0.5, 3)
+    for bad in (3, None, "min", (1,), (0, 1, 2)):
+        with pytest.raises(ValueError, match=r"RelaxedCV\.at: the function.* a pair \(gamma"):
+            cv.at(lambda c, bad=bad: bad)
+    for bad, noun in (((2, 0), "2 gammas"), ((0.3, 0), "2 gammas"), ((0, 5), "5 lambdas")):
+        with pytest.raises(ValueError, match=f"RelaxedCV.at: .* position among the {noun}"):
+            cv.at(lambda c, bad=bad: bad)
+
+
+@pytest.mark.parametrize("rule", ["best", "", "%", "x%", "-1%", "nan%", "inf%", "MIN", None, 0.1])
+def test_things_that_are_no_rule(rule):
+    cv = by_hand([[1.0] * 5] * 2, np.zeros((2, 5)))
+    for choose in (cv.at, cv.coef_at, cv.intercept_at, lambda rule: cv.predict(np.eye(6), rule)):
+        with pytest.raises(ValueError, match=r"RelaxedCV\.at\("):
+            choose(rule)
+
+
 def test_models_of_the_rules():
     means = [[9.0, 8.0, 8.0, 8.0, 8.0], [9.0, 8.0, 8.0, 1.0, 8.0]]
     cv = by_hand(means, np.zeros((2, 5)))
@@ -355,7 +398,7 @@ def test_errors(X, rng):
         regpath.cv_path(X, y, relax=True, gammas=[])
     relaxed = regpath.cv_path(X, y, cv=np.arange(N) % K, **OPTIONS).relaxed
     for rule in ("best", 0.1, None):
-        with pytest.raises(ValueError, match=r"RelaxedCV\.at\(.*'min' or '1se'"):
+        with pytest.raises(ValueError, match=r"RelaxedCV\.at\(.*'min', '1se', a percentage"):
             relaxed.predict(X, rule)
 
 
