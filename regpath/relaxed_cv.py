@@ -89,6 +89,11 @@ class RelaxedCV(Saved):
         """The grid, of shape (L,)."""
         return self.path.lambdas
 
+    @property
+    def l1_ratio(self) -> float:
+        """That of the path."""
+        return self.path.path.l1_ratio
+
     # ------------------------------------------------------------------------------------- choice
 
     @property

@@ -103,7 +103,8 @@ def cv_path(
         improves at its end.
     l1_ratio : float or sequence of float, default 1
         Several make a surface of scores. Each has its own grid; all share the folds, and go on
-        with what the one before has gathered.
+        with what the one before has gathered. The best mean score of all decides on the l1_ratio,
+        and a rule such as "1se" then chooses a lambda there.
     **options
         All other options of `fit_path`. ``max_features``, ``stop_at_dev_ratio`` and ``callback``
         end the whole path, and with it those of the folds.

@@ -215,6 +215,17 @@ def test_blends_are_judged_written_and_predicted(run, prostate, folder):
     assert "RelaxedCV.at('0.1'): a rule is 'min', '1se', a percentage such as '2%'" in line
 
 
+def test_with_refits_the_best_blend_decides_on_the_l1_ratio(run, prostate):
+    code, out, err = run("cv", *prostate, "--l1-ratio", "1,0.5", "--relax", "--out", "out")
+    assert (code, err) == (0, [])
+    surface = reference(l1_ratio=[1.0, 0.5], relax=True)
+    assert f"With refits the best l1_ratio is {surface.relaxed.l1_ratio:g}." in out
+    model = CVPath.load("out/model.npz")
+    assert model.path.l1_ratio == surface.relaxed.l1_ratio != surface.l1_ratio_min
+    chosen = pd.read_csv("out/coefs_1se.csv")["coefficient"]
+    np.testing.assert_allclose(chosen[1:], surface.relaxed.at("1se").coef, rtol=1e-12)
+
+
 @pytest.mark.parametrize("command", ["fit", "cv"])
 def test_a_model_without_refits_has_no_blends(run, prostate, command):
     run(command, *prostate, "--out", "out")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from handmade import make_cv, make_path, make_relaxed_cv
 from numpy.testing import assert_allclose, assert_array_equal
 
 import regpath
@@ -50,6 +53,41 @@ def test_every_path_is_that_of_its_own_ratio(data, family):
     assert_array_equal(surface.predict(X, "min"), surface.best.predict(X, "min"))
     assert surface.at("min").lambda_ == surface.lambda_min
     assert "best" in repr(surface)
+
+
+def ratio_of(l1_ratio, means, errors):
+    """A cross-validation by hand at some l1_ratio; five lambdas."""
+    path = make_path(l1_ratio=l1_ratio)
+    return make_cv(path, mean_scores=np.array(means, float), std_errors=np.full(5, errors))
+
+
+def test_the_best_score_of_all_decides_on_the_ratio_and_then_the_rule_on_lambda():
+    lasso = ratio_of(1.0, [9, 8, 7, 3.0, 4], 0.5)
+    ridge = ratio_of(0.1, [4, 3.2, 3.1, 4, 5], 5.0)  # within its errors everywhere
+    for surface in (regpath.CVSurface((lasso, ridge)), regpath.CVSurface((ridge, lasso))):
+        assert surface.l1_ratio_min == 1.0
+        for rule, index in {"min": 3, "1se": 3, "50%": 3, "100%": 3, "140%": 2}.items():
+            assert surface.at(rule).index == index
+            assert_array_equal(surface.coef_at(rule), lasso.path.coefs[:, index])
+        assert surface.at(lambda cv: 4 if cv is lasso else 0).index == 4
+        assert surface.relaxed is None
+
+
+def test_blends_have_a_ratio_of_their_own():
+    lasso = ratio_of(1.0, [9, 8, 7, 3.0, 4], 0.5)
+    mixed = ratio_of(0.5, [4, 3.2, 3.1, 4, 5], 0.5)
+    lasso, mixed = make_relaxed_cv(lasso), make_relaxed_cv(mixed)
+    better = mixed.relaxed.mean_scores.copy()
+    better[0, 2] = lasso.relaxed.mean_scores.min() - 1.0
+    mixed = replace(mixed, relaxed=replace(mixed.relaxed, mean_scores=better))
+    surface = regpath.CVSurface((lasso, mixed))
+    assert surface.best is lasso
+    assert surface.relaxed is mixed.relaxed
+    assert surface.relaxed.l1_ratio == 0.5
+    assert surface.relaxed.at("min").index == 2
+    nothing = replace(mixed.relaxed, mean_scores=np.full_like(better, np.nan))
+    surface = regpath.CVSurface((replace(mixed, relaxed=nothing), lasso))
+    assert surface.relaxed is lasso.relaxed
 
 
 def test_a_list_of_one_is_a_surface(data):
