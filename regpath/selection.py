@@ -100,7 +100,8 @@ def cv_path(
         Shares of the penalised fit in these blends.
     extend : bool, default False
         Whether to continue the grid towards 0, by 20 lambdas at a time, as long as the score
-        improves at its end.
+        improves at its end. Recommended for ridge, whose default grid often ends above the best
+        lambda: it begins at 1000 times the largest one of the lasso, as that of glmnet does.
     l1_ratio : float or sequence of float, default 1
         Several make a surface of scores. Each has its own grid; all share the folds, and go on
         with what the one before has gathered. The best mean score of all decides on the l1_ratio,

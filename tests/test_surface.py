@@ -131,6 +131,20 @@ class TestExtend:
             assert_array_equal(path.lambdas, cv.lambdas)
             assert path.dual_gaps.max() <= 1e-6
 
+    def test_ridge_whose_grid_begins_far_above(self):
+        X, y, _, _ = regpath.datasets.load_diabetes()
+        options = {"l1_ratio": 0.0, "cv": np.arange(len(y)) % 10}
+        short = regpath.cv_path(X, y, **options)
+        cv = regpath.cv_path(X, y, extend=True, **options)
+        lasso = regpath.lasso_path(X, y)
+        assert_allclose(short.lambdas, 1000.0 * lasso.lambdas, rtol=1e-9)  # as glmnet has it
+        assert_allclose(cv.lambdas[:100], short.lambdas, rtol=1e-12)
+        assert short.is_open
+        assert not cv.is_open
+        assert cv.mean_scores.min() < 0.75 * short.mean_scores.min()
+        path = regpath.ridge_path(X, y, lambdas=cv.lambdas)
+        assert_allclose(path.leave_one_out(X, y).mse.min(), cv.mean_scores.min(), rtol=0.02)
+
     def test_otherwise_a_warning(self, data):
         with pytest.warns(regpath.SelectionWarning, match=r"smallest lambda .* extend=True"):
             cv = regpath.cv_path(*data, **self.OPTIONS)
