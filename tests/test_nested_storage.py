@@ -38,6 +38,7 @@ PATHS = {
     "dense": lambda: make_path(names=NAMES),
     "sparse": lambda: make_path(sp.csc_array(DENSE), lambdas=[np.inf, 3.0, 2.0, 1.0, 0.0]),
     "several": lambda: make_several(classes=list("abc")),
+    "several, named": lambda: make_several(family="multigaussian", response_names=tuple("abc")),
     "several, sparse": lambda: make_several(sparse=True, classes=[3, 1, 2]),
     "binomial": lambda: make_path(**BINOMIAL),
     "cox": lambda: make_path(**COX),
