@@ -316,6 +316,7 @@ def relax(path: Path, X: Any, y: Any, *, time_budget: float | None = None) -> Re
     gaussian family without limits takes the coefficients that ridge tends to as lambda goes to 0;
     the refit may then interpolate the response. glmnet has no refits with more than n - 3 features.
     Large sparse problems, limits and other families may give other, equally good coefficients.
+    Where features separate the classes already, those that come after may keep the coefficient 0.
 
     References
     ----------
