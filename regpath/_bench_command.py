@@ -146,7 +146,7 @@ def _own(
         raise DataError(f"--l1-ratio {l1_ratio:g}: it must lie between 0 and 1.")
     if family not in LOSSES:
         raise DataError(f"--family {family}: the benchmark knows {', '.join(LOSSES)}.")
-    X, y, _, _ = problem_of(read_table(data), target, None, (), family=family, event=event)
+    X, y, *_ = problem_of(read_table(data), target, None, (), family=family, event=event)
     return problem_from(X, y, name=data.stem, family=family, l1_ratio=l1_ratio)
 
 

@@ -127,7 +127,7 @@ class FitOptions(NamedTuple):
             option: table.labels(name, f"--{option.replace('_', '-')}")
             for option, name in wanted.items()
         }
-        X, y, sample_weight, names = problem_of(
+        X, y, sample_weight, names, responses = problem_of(
             table,
             self.target,
             self.weights,
@@ -147,7 +147,7 @@ class FitOptions(NamedTuple):
             "offset": offset,
             "tol": self.tol,
         }
-        return Stated(X, y, tuple(names), table.notes, options, labels)
+        return Stated(X, y, tuple(names), responses, table.notes, options, labels)
 
 
 class Stated(NamedTuple):
@@ -156,6 +156,8 @@ class Stated(NamedTuple):
     X: Any
     y: Any
     names: tuple[str, ...]
+    responses: tuple[str, ...] | None
+    """Names of the columns of y, for families with several."""
     notes: dict[str, Any]
     """What a reader of later data must know."""
     options: dict[str, Any]
@@ -199,8 +201,10 @@ def problem_of(
     family: str = "gaussian",
     event: str | None = None,
     start: str | None = None,
-) -> tuple[Any, Any, Any, list[str]]:
-    """Take X, y, weights and the names of the columns of X out of a table.
+) -> tuple[Any, Any, Any, list[str], tuple[str, ...] | None]:
+    """Take X, y, weights and the names of the columns of X, and of y, out of a table.
+
+    Those of y only for families that have several.
 
     Parameters
     ----------
@@ -217,14 +221,28 @@ def problem_of(
     target = target or table.default_target
     if target is None:
         raise DataError(f"{table.source}: name the column to explain with --target.")
-    y, beside = _response(table, target, family, event, start)
+    responses = _targets(table, target) if family == "multigaussian" else None
+    y, beside = _response(table, target, responses, family, event, start)
     sample_weight = None if weights is None else table.vector(weights, "--weights")
     names = table.features(target, [*exclude, *beside, *([] if weights is None else [weights])])
-    return table.design(names), y, sample_weight, names
+    return table.design(names), y, sample_weight, names, responses
+
+
+def _targets(table: Table, target: str) -> tuple[str, ...]:
+    """The columns that a target of several responses names."""
+    names = (target,) if table.has(target) else tuple(split([target]))
+    if len(set(names)) < len(names):
+        raise DataError(f"--target {target}: name every column once.")
+    return names or (target,)
 
 
 def _response(
-    table: Table, target: str, family: str, event: str | None, start: str | None
+    table: Table,
+    target: str,
+    responses: tuple[str, ...] | None,
+    family: str,
+    event: str | None,
+    start: str | None,
 ) -> tuple[Any, list[str]]:
     """The response as the family wants it, and the columns besides the target that it is of."""
     for option, name in (("--event", event), ("--start", start)):
@@ -242,9 +260,9 @@ def _response(
         return y, [name for name, _ in given if name != target]
     if family in ("binomial", "multinomial"):
         return table.labels(target, "--target"), []
-    several = split([target])
-    if family == "multigaussian" and not table.has(target) and len(several) > 1:
-        return np.column_stack([table.vector(name, "--target") for name in several]), several
+    if responses is not None:
+        y = np.column_stack([table.vector(name, "--target") for name in responses])
+        return y, [*responses] if len(responses) > 1 else []
     return table.vector(target, "--target"), []
 
 

@@ -253,7 +253,12 @@ def prepare(out: FilePath | None) -> None:
 
 def named(path: Path, stated: Stated) -> Path:
     """The path with the names of its features, and what a reader of later data must know."""
-    return replace(path, feature_names=stated.names, info=path.info | {"data": stated.notes})
+    return replace(
+        path,
+        feature_names=stated.names,
+        response_names=stated.responses,
+        info=path.info | {"data": stated.notes},
+    )
 
 
 def write_files(out: FilePath, writers: Writers) -> None:

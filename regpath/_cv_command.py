@@ -144,12 +144,21 @@ def cv(
     if surface is not None:
         print_table(surface_header(surface), SURFACE_HEAD, surface_rows(surface))
         typer.echo("")
-    best = _named(result if surface is None else surface.best, stated)
+    best = _named(result if surface is None else _best(surface), stated)
     _print(best)
     if out is None:
         typer.echo("Nothing was written; --out DIR writes tables, picture and model.")
     else:
         write_files(out, {**_surface_writers(surface), **_writers(best, rule)})
+
+
+def _best(surface: CVSurface) -> CVPath:
+    """The path of the best l1_ratio; that of the best blend, if there are any."""
+    blends = surface.relaxed
+    if blends is None:
+        return surface.best
+    typer.echo(f"With refits the best l1_ratio is {blends.l1_ratio:.4g}.\n")
+    return next(cv for cv in surface.paths if cv.relaxed is blends)
 
 
 def _named(cv: CVPath, stated: Stated) -> CVPath:

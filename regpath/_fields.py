@@ -53,6 +53,7 @@ class Fields:
     family_options: dict[str, Any] = field(default_factory=dict)
     classes: npt.NDArray[Any] | None = None
     n_outputs: int | None = None
+    response_names: tuple[str, ...] | None = None
     l1_ratio: float = 1.0
     settings: Settings = field(default_factory=Settings)
     info: dict[str, Any] = field(default_factory=dict)
@@ -73,6 +74,11 @@ class Fields:
             self.coef_storage, shapes, len(self.statuses), self.feature_names, self.n_outputs
         )
         check_classes(self.classes, self.n_outputs)
+        if self.response_names is not None and len(self.response_names) != self.n_outputs:
+            raise ValueError(
+                f"Path: response_names has {len(self.response_names)} entries; it must have as "
+                f"many as there are outputs, and n_outputs is {self.n_outputs}."
+            )
 
     @property
     def feature_labels(self) -> Sequence[str]:
@@ -81,12 +87,15 @@ class Fields:
 
     @property
     def output_labels(self) -> Sequence[str]:
-        """Names of the K outputs: the classes, or y0, y1, ...; empty for a single response."""
+        """Names of the K outputs: the classes, the columns of y, or y0, y1, ... if it had no names.
+
+        Empty for a single response.
+        """
         if self.n_outputs is None:
             return ()
         if self.classes is not None:
             return [str(label) for label in self.classes.tolist()]
-        return [f"y{k}" for k in range(self.n_outputs)]
+        return self.response_names or [f"y{k}" for k in range(self.n_outputs)]
 
     @property
     def n_features(self) -> int:

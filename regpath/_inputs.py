@@ -13,7 +13,14 @@ import scipy.sparse
 from regpath._extras import require
 from regpath.designs import Csc, Dense
 
-__all__ = ["check_array", "check_design", "raise_for_nonfinite_columns", "read_only", "type_name"]
+__all__ = [
+    "check_array",
+    "check_design",
+    "column_names",
+    "raise_for_nonfinite_columns",
+    "read_only",
+    "type_name",
+]
 
 Array: TypeAlias = npt.NDArray[Any]
 
@@ -216,6 +223,21 @@ def _is_frame(X: Any) -> bool:
     """Whether X is a table in memory, of any library."""
     speaks = hasattr(X, "__arrow_c_stream__") or hasattr(X, "__dataframe__")
     return speaks and len(X.shape) == 2
+
+
+def column_names(value: Any) -> tuple[str, ...] | None:
+    """Names of the columns of a data frame, None for anything else.
+
+    Examples
+    --------
+    >>> column_names([[1, 2]]) is None
+    True
+    """
+    if not _is_frame(value):
+        return None
+    # The columns of pyarrow are the data.
+    names = value.column_names if hasattr(type(value), "column_names") else value.columns
+    return tuple(str(name) for name in names)
 
 
 def _frame_design(at: str, X: Any) -> tuple[Dense | Csc, tuple[str, ...], tuple[str, ...]]:

@@ -30,7 +30,7 @@ SCHEMA = 1
 """Version of the layout. Raise it when an older regpath could no longer read a new file."""
 
 _SCORES = ("fold_scores", "mean_scores", "std_errors")
-_REFITS = ("intercepts", "dev_ratio", "dual_gaps")
+_REFITS = ("intercepts", "dev_ratio", "dual_gaps", "n_iters")
 _FREQUENCIES = ("lambdas", "mean_selected")
 
 T = TypeVar("T")
@@ -276,6 +276,7 @@ class _Layout(NamedTuple):
 
 _LAYOUTS: dict[type[Any], _Layout] = {
     CVPath: _Layout(_put_cv, _take_cv),
+    RelaxedCV: _Layout(_put_relaxed_cv, _take_relaxed_cv),
     CVSurface: _Layout(_put_surface, _take_surface),
     RelaxedPath: _Layout(_put_relaxed, _take_relaxed),
     StabilityPath: _Layout(_put_stability, _take_stability),

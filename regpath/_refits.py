@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -19,7 +20,7 @@ from regpath.result import Path
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.spectral import LARGEST_EIGEN, LARGEST_EIGEN_SPARSE
 from regpath.solvers.subsets import Subsets
-from regpath.strategy import measured
+from regpath.strategy import is_grouped, measured
 from regpath.validation import Options, Problem
 
 __all__ = ["Refits", "refit_active", "restricted"]
@@ -35,6 +36,7 @@ class Refits(NamedTuple):
     intercepts: Array
     dev_ratio: Array
     dual_gaps: Array
+    n_iters: Index
     statuses: tuple[Status, ...]
 
 
@@ -46,6 +48,7 @@ class _Refit(NamedTuple):
     dev_ratio: float
     gap: float
     status: Status
+    n_iter: int
 
 
 def refit_active(
@@ -54,6 +57,7 @@ def refit_active(
     options: Options,
     path: Path,
     advance: Callable[[int], None] = lambda points: None,
+    deadline: float = math.inf,
 ) -> Refits:
     """Fit the active features of every point of a path without a penalty.
 
@@ -69,31 +73,40 @@ def refit_active(
     path : Path
     advance : callable, optional
         Told the number of points after every one.
+    deadline : float, optional
+        On the clock `time.monotonic`: no refit but the first goes on after it.
 
     Returns
     -------
     Refits
+        Fewer than the path has points, if time was up.
     """
     always = problem.penalty_factor == 0.0
     sets = [np.flatnonzero(active | always) for active in _nonzero(path)]
     union = np.unique(np.concatenate([np.empty(0, np.int64), *sets]))
     solve = _Refitter(call, problem, options, union).refit
     known: dict[bytes, _Refit] = {}
-    refits = []
+    refits: list[_Refit] = []
+    n_iters: list[int] = []
     for active in sets:
-        key = active.tobytes()
+        key, done = active.tobytes(), 0
         if key not in known:
-            known[key] = solve(np.searchsorted(union, active))
+            found = solve(np.searchsorted(union, active), deadline if refits else math.inf)
+            if found is None:
+                break
+            known[key], done = found, found.n_iter
         refits.append(known[key])
+        n_iters.append(done)
         advance(1)
     K = path.n_outputs or 1
-    columns = [_column(active, f.coefs, problem.p) for active, f in zip(sets, refits, strict=True)]
+    columns = [_column(active, f.coefs, problem.p) for active, f in zip(sets, refits, strict=False)]
     intercepts = np.array([f.intercepts for f in refits]).reshape(-1, K).T
     return Refits(
         coef_storage=store_coefs(columns, problem.p * K),
         intercepts=intercepts if path.n_outputs is not None else intercepts[0],
         dev_ratio=np.array([f.dev_ratio for f in refits]),
         dual_gaps=np.array([f.gap for f in refits]),
+        n_iters=np.array(n_iters, np.int64),
         statuses=tuple(f.status for f in refits),
     )
 
@@ -131,15 +144,21 @@ class _Refitter:
         )
         self._limited = any(problem.given[name] is not None for name in ("lower", "upper"))
         self._direct: tuple[Geometry, Subsets] | None = None
-        if isinstance(problem.response.family, Gaussian) and union.size:
+        family = problem.response.family
+        if isinstance(family, Gaussian) and union.size:
             geometry = measured(call, self._problem, self._options)
             subsets = Subsets(geometry, fit_intercept=options.fit_intercept)
             self._direct = geometry, subsets
+        self._warm: Fit | None = None
+        if not (isinstance(family, Gaussian) or is_grouped(family)):
+            self._warm = Fit(call, self._problem, self._options, started=time.monotonic())
 
-    def refit(self, features: Index) -> _Refit:
-        """Fit some features of the union."""
+    def refit(self, features: Index, deadline: float = math.inf) -> _Refit | None:
+        """Fit some features of the union; None if that would end after the deadline."""
+        if time.monotonic() > deadline:
+            return None
         own = self._of_union[features]
-        return self._least_squares(own) or self._fit(own)
+        return self._least_squares(own) or self._fit(own, deadline)
 
     def _least_squares(self, features: Index) -> _Refit | None:
         """The direct answer of the gaussian family, where it is safe and within the limits."""
@@ -157,10 +176,12 @@ class _Refitter:
         if not self._options.fit_intercept:
             intercept = 0.0
         explained = min(max(fit.explained, 0.0), 1.0)
-        return _Refit(coefs[None], np.array([intercept]), explained, fit.gap, Status.CONVERGED)
+        return _Refit(coefs[None], np.array([intercept]), explained, fit.gap, Status.CONVERGED, 0)
 
-    def _fit(self, features: Index) -> _Refit:
+    def _fit(self, features: Index, deadline: float) -> _Refit | None:
         """The answer of the family's own solver at lambda = 0."""
+        if self._warm is not None:
+            return self._newton(self._warm, features, deadline)
         problem, own = restricted(self._problem, features)
         options = self._options
         if isinstance(problem.response.family, Gaussian) and not self._limited:
@@ -169,9 +190,29 @@ class _Refitter:
             if rows or columns:  # of dependent columns the coefficients of least norm
                 options = replace(options, l1_ratio=0.0)
         fit = Fit(self._call, problem, options, started=time.monotonic())
+        return self._solved(fit, own, deadline)
+
+    def _newton(self, fit: Fit, features: Index, deadline: float) -> _Refit | None:
+        """The answer from where the last refit ended; from the null model if that misses tol."""
+        fit.restrict(features)
+        first = self._solved(fit, features, deadline)
+        if first is None or first.status.ok:
+            return first
+        fit.restrict(features, afresh=True)
+        second = self._solved(fit, features, deadline)
+        if second is None:
+            return None
+        best = second if second.gap < first.gap else first
+        return best._replace(n_iter=first.n_iter + second.n_iter)
+
+    def _solved(self, fit: Fit, features: Index, deadline: float) -> _Refit | None:
+        """What a fit finds for its features at lambda = 0, if it is in time."""
+        problem, fit.deadline = self._problem, deadline
         fit.follow(np.zeros(1), lambda points: None)
+        if not fit.size:
+            return None
         path = fit.path()
-        coefs = path.coefs[..., 0].reshape(-1, problem.p)[:, own]
+        coefs = path.coefs[..., 0].reshape(-1, path.n_features)[:, features]
         if isinstance(problem.response.family, Multinomial) and not self._limited:
             coefs = coefs - coefs.mean(axis=0)  # probabilities do not notice
         return _Refit(
@@ -180,6 +221,7 @@ class _Refitter:
             float(path.dev_ratio[0]),
             float(path.dual_gaps[0]),
             path.statuses[0],
+            int(path.n_iters[0]),
         )
 
 

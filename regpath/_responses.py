@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from regpath._inputs import check_array, read_only
+from regpath._inputs import check_array, column_names, read_only
 from regpath.families import (
     Binomial,
     Cox,
@@ -46,6 +46,8 @@ class Response:
         Labels, in increasing order.
     n_outputs : int or None
         K, None for families with one output.
+    names : tuple of str or None
+        Of the columns of y, for MultiGaussian, if it was a data frame.
     strata : ndarray of int of shape (n,) or None
         For Cox.
     """
@@ -54,6 +56,7 @@ class Response:
     y: FloatArray
     classes: npt.NDArray[Any] | None = None
     n_outputs: int | None = None
+    names: tuple[str, ...] | None = None
     strata: npt.NDArray[np.int64] | None = None
 
 
@@ -136,7 +139,8 @@ def _several(at: str, family: MultiGaussian, y: Any, used: Rows) -> Response:
         )
     _check_finite(at, values, used)
     values = np.where(used[:, None], values, 0.0)
-    return Response(family=family, y=read_only(values), n_outputs=values.shape[1])
+    K, names = values.shape[1], column_names(y)
+    return Response(family=family, y=read_only(values), n_outputs=K, names=names)
 
 
 def _float(at: str, y: Any, used: Rows) -> FloatArray:

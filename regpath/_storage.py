@@ -55,6 +55,7 @@ _KINDS = {
     FORMAT: "a path",
     "regpath.CVPath": "a cross-validation",
     "regpath.CVSurface": "a surface of cross-validations",
+    "regpath.RelaxedCV": "a cross-validation of blends",
     "regpath.RelaxedPath": "a relaxed path",
     "regpath.StabilityPath": "a stability path",
 }
@@ -97,6 +98,8 @@ def encode(call: str, path: Path) -> tuple[Metadata, Arrays]:
         "tol": settings.tol,
         "info": path.info,
     }
+    if path.response_names is not None:
+        metadata["response_names"] = path.response_names
     metadata |= {name: getattr(settings, name) for name in _SETTINGS_FLAGS}
     arrays = {name: getattr(path, name) for name in PER_LAMBDA}
     arrays |= matrix_members("coefs", path.coef_storage)
@@ -185,6 +188,7 @@ def decode(metadata: Metadata, arrays: Arrays) -> Path:
     if not np.all(np.diff(numbers["lambdas"]) <= 0.0):
         raise UnreadableError("its lambdas are not decreasing.")
     names, n_outputs = metadata["feature_names"], metadata.get("n_outputs")
+    outputs = metadata.get("response_names")
     family = text(metadata["family"])
     if family not in FAMILIES:
         raise UnreadableError(f"its family {family!r} is not known to this version of regpath.")
@@ -194,6 +198,7 @@ def decode(metadata: Metadata, arrays: Arrays) -> Path:
         null_deviance=float(metadata["null_deviance"]),
         statuses=tuple(Status[name] for name in metadata["statuses"]),
         feature_names=None if names is None else tuple(text(name) for name in names),
+        response_names=None if outputs is None else tuple(text(name) for name in outputs),
         family=family,
         family_options=_options(metadata, arrays),
         classes=_labels(arrays, "classes") if "classes" in arrays else None,

@@ -149,7 +149,8 @@ def _family(path: Path) -> str:
 
 def _outputs(path: Path) -> str:
     if path.classes is None:
-        return _count(len(path.output_labels), "response")
+        count = _count(len(path.output_labels), "response")
+        return f"{count} ({shorten(path.response_names)})" if path.response_names else count
     return f"{path.classes.size} classes ({shorten(path.classes.tolist())})"
 
 

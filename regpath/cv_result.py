@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -11,6 +10,7 @@ import numpy.typing as npt
 
 from regpath._parts import Point, frozen, number
 from regpath._predict import PredictionType
+from regpath._rules import position, slack
 from regpath._saved import Saved
 from regpath.result import Path
 
@@ -19,13 +19,12 @@ if TYPE_CHECKING:
 
     from regpath.relaxed_cv import RelaxedCV
 
-__all__ = ["CVPath", "Rule"]
+__all__ = ["CVPath"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
 # Improvement in standard errors that is none, while lambda falls by this factor.
 FLAT, FLAT_OVER = 0.01, 1.6
-Rule: TypeAlias = "str | Callable[[CVPath], Any]"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -54,7 +53,8 @@ class CVPath(Saved):
     info : dict
         Passes over X, numbers of threads, time.
     relaxed : RelaxedCV or None
-        Scores of blends with the unpenalised refits, if they were asked for (``relax=True``).
+        Scores of blends with the unpenalised refits, if they were asked for (``relax=True``). Its
+        grid is shorter than that of the path if ``time_budget`` was used up by refits.
 
     Examples
     --------
@@ -100,11 +100,13 @@ class CVPath(Saved):
                 raise ValueError(f"CVPath: {name} has shape {given}; it must be {shape}.")
         if len(rows) != n_folds:
             raise ValueError(f"CVPath: {len(rows)} lists of rows for {n_folds} folds.")
-        if self.relaxed is not None and self.relaxed.fold_scores.shape[1:] != (n_folds, n_lambdas):
-            raise ValueError(
-                f"CVPath: relaxed has fold scores of shape {self.relaxed.fold_scores.shape}; it "
-                f"must be (G, {n_folds}, {n_lambdas})."
-            )
+        if self.relaxed is not None:
+            _, folds, lambdas = self.relaxed.fold_scores.shape
+            if folds != n_folds or lambdas > n_lambdas:
+                raise ValueError(
+                    f"CVPath: relaxed has fold scores of shape {self.relaxed.fold_scores.shape}; "
+                    f"it must be (G, {n_folds}, {n_lambdas}), or shorter."
+                )
 
     # ------------------------------------------------------------------------------------- choice
 
@@ -143,9 +145,7 @@ class CVPath(Saved):
     @property
     def index_1se(self) -> int:
         """Position of the largest lambda whose score is within one standard error of the best."""
-        best, losses = self.index_min, self.losses
-        within = losses <= losses[best] + np.nan_to_num(self.std_errors[best])
-        return int(np.argmax(within))
+        return self.index_at("1se")
 
     @property
     def lambda_min(self) -> float:
@@ -167,47 +167,11 @@ class CVPath(Saved):
 
     def index_at(self, rule: Any) -> int:
         """Position in the path that a rule chooses; the rules are those of `at`."""
-        if isinstance(rule, str):
-            if rule == "min":
-                return self.index_min
-            if rule == "1se":
-                return self.index_1se
-            if rule.endswith("%"):
-                return self._index_within(rule)
-        elif callable(rule):
-            return self._index_of(rule(self))
-        raise ValueError(
-            f"CVPath.at({rule!r}): a rule is 'min', '1se', a percentage such as '2%', or a "
-            "function of the CVPath; for a lambda use coef_at, intercept_at or predict."
-        )
-
-    def _index_within(self, rule: str) -> int:
-        """The largest lambda whose score is worse than the best by no more than a percentage."""
-        try:
-            share = float(rule[:-1]) / 100.0
-        except ValueError:
-            share = -1.0
-        if not 0.0 <= share < np.inf:
-            raise ValueError(
-                f"CVPath.at({rule!r}): a percentage is a number >= 0 and %, such as '2%'."
-            )
-        losses = self.losses
-        best = losses[self.index_min]
-        return int(np.argmax(losses <= best + share * abs(best)))
-
-    def _index_of(self, chosen: Any) -> int:
-        """Position of what a function chose: a position, or a lambda of the grid."""
-        if isinstance(chosen, int | np.integer) and not isinstance(chosen, bool):
-            if -self.lambdas.size <= chosen < self.lambdas.size:
-                return int(chosen) % self.lambdas.size
-        elif isinstance(chosen, float | np.floating):
-            near = np.flatnonzero(np.isclose(self.lambdas, chosen, rtol=1e-9, atol=0.0))
-            if near.size:
-                return int(near[0])
-        raise ValueError(
-            f"CVPath.at: the function chose {chosen!r}; it must return a position among the "
-            f"{self.lambdas.size} lambdas, or one of them as a float."
-        )
+        if callable(rule):
+            return position("CVPath.at", rule(self), self.lambdas, "lambdas")
+        best, losses = self.index_min, self.losses
+        limit = losses[best] + slack("CVPath.at", rule, losses[best], self.std_errors[best])
+        return int(np.argmax(losses <= limit))
 
     def at(self, rule: Any = "1se") -> Point:
         """The model that a rule chooses, fitted to all rows.

@@ -7,6 +7,7 @@ are all that anyone needs (`regpath.solvers.fold_products`).
 
 from __future__ import annotations
 
+import itertools
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -196,11 +197,8 @@ class FoldWork:
         knots = at = self._grid(fit, training, own)
         if own.l1_ratio == 0.0 and own.lambdas is None:
             at = np.concatenate([[np.inf], knots[1:]])  # glmnet begins ridge at the null model
-        path, wanted = self._go_on(fit, at, watch), lambdas * stretch
-        if path.lambdas.size < knots.size:  # it ended early: nothing is known of what follows
-            knots = knots[: path.lambdas.size]
-            wanted = wanted[: max(1, np.count_nonzero(wanted >= knots[-1]))]
-        return Judged(path, knots, wanted)
+        path = self._go_on(fit, at, watch)
+        return _ended(Judged(path, knots, lambdas * stretch))
 
     def _fit(self, k: int | None, problem: Problem, options: Options, reader: Reader | None) -> Fit:
         """The solver of a fold, or of all rows, with what the one before it has gathered."""
@@ -309,17 +307,19 @@ class FoldWork:
 
     def relax(self, whole: Path, judged: Sequence[Judged], gammas: Array) -> Blends:
         """Relax the path of all rows and those of the folds, and judge every blend."""
-        watch = self._shared.watched(lambda points: None)
+        watch, begun = self._shared.watched(lambda points: None), itertools.count()
 
         def relax(problem: Problem, path: Path) -> RelaxedPath:
-            return relaxed(self.call, problem, self._within, path, watch)
+            deadline = self._deadline(1 + len(judged) - next(begun))
+            return relaxed(self.call, problem, self._within, path, watch, deadline)
 
         def judge(fold: Fold, plain: Judged) -> tuple[RelaxedPath, list[Judged]]:
             own, scored = relax(training_problem(self.problem, fold.times), plain.path), []
-            both = [self._predicted(fold, plain, path) for path in (plain.path, own.blend(0.0))]
+            solved = _ended(plain._replace(path=own.path))
+            both = [self._predicted(fold, solved, path) for path in (own.path, own.blend(0.0))]
             for gamma in gammas:
                 mixed = [gamma * a + (1.0 - gamma) * b for a, b in zip(*both, strict=True)]
-                scored.append(plain if gamma == 1.0 else self._scored(fold, plain, mixed))
+                scored.append(plain if gamma == 1.0 else self._scored(fold, solved, mixed))
             return own, scored
 
         jobs = [partial(judge, *pair) for pair in zip(self.folds, judged, strict=True)]
@@ -327,6 +327,15 @@ class FoldWork:
             first, *others = self._shared.run([partial(relax, self.problem, whole), *jobs])
         by_gamma = list(zip(*(scored for _, scored in others), strict=True))
         return Blends(first, [path for path, _ in others], by_gamma)
+
+    def _deadline(self, waiting: int) -> float:
+        """When a job that begins now must end, for as many as wait to have equal times."""
+        budget = self.options.time_budget
+        if budget is None:
+            return math.inf
+        now = time.monotonic()
+        left = max(0.0, self.started + budget - now)
+        return now + left * min(1.0, self.n_jobs / waiting)
 
     def info(self) -> dict[str, Any]:
         """Passes over X, numbers of threads, time."""
@@ -336,6 +345,18 @@ class FoldWork:
             "fold_lambdas": self.fold_lambdas,
             "seconds_total": time.monotonic() - self.started,
         }
+
+
+def _ended(solved: Judged) -> Judged:
+    """The same as far as its path goes: nothing is known of what follows its end."""
+    path, knots, wanted = solved.path, solved.knots, solved.wanted
+    if path.lambdas.size >= knots.size:
+        return solved
+    end = knots[: path.lambdas.size]
+    if knots is wanted:
+        return solved._replace(knots=end, wanted=end)
+    reached = max(1, np.count_nonzero(wanted >= end[-1]))
+    return solved._replace(knots=end, wanted=wanted[:reached])
 
 
 def training_problem(problem: Problem, times: Array) -> Problem:

@@ -18,6 +18,7 @@ from regpath.result import Path
 from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import SolvedPoints
+from regpath.solvers.prox_newton import ProxNewtonSolver
 from regpath.solvers.reader import Reader
 from regpath.strategy import Solver, prepare
 from regpath.validation import Options, Problem
@@ -74,6 +75,15 @@ class Fit:
         """Number of points that are solved."""
         return self._record.size
 
+    @property
+    def deadline(self) -> float:
+        """When a point that is not finished is given up, on the clock `time.monotonic`."""
+        return self._solver.deadline
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        self._solver.deadline = deadline
+
     def grid(self) -> Array:
         """The lambdas that were given, or a grid that fits the data."""
         options, solver = self._options, self._solver
@@ -105,6 +115,15 @@ class Fit:
                 raise
             record.stop(Status.INTERRUPTED)
         return None
+
+    def restrict(self, features: NDArray[np.int64], *, afresh: bool = False) -> None:
+        """Begin another path where this one stands, with all features but these excluded.
+
+        For families whose paths go by proximal Newton steps; ``afresh``: at the null model.
+        """
+        assert isinstance(self._solver, ProxNewtonSolver)
+        self._solver.restrict(features, afresh=afresh)
+        self._record = Record(self.geometry, self._solver.units, self._record.started)
 
     def path(self) -> Path:
         """The path of all that is solved."""

@@ -71,6 +71,12 @@ def ridge_path(X: Any, y: Any, **options: Any) -> Path:
     -------
     Path
 
+    Notes
+    -----
+    The default grid begins at 1000 times the largest lambda of the lasso, as that of glmnet does,
+    and often ends above the lambda that predicts best: `cv_path` has ``extend=True`` for that, and
+    here ``lambda_min_ratio`` or ``lambdas`` go further down.
+
     References
     ----------
     Hoerl and Kennard (1970), Ridge regression: biased estimation for nonorthogonal problems,

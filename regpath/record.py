@@ -121,6 +121,7 @@ class Record:
             family_options=response.family._asdict(),
             classes=response.classes,
             n_outputs=response.n_outputs,
+            response_names=response.names,
             l1_ratio=options.l1_ratio,
             settings=Settings(
                 fit_intercept=options.fit_intercept,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
@@ -66,6 +67,9 @@ class RelaxedPath(Saved):
         Share of the null deviance that the refits explain.
     dual_gaps : ndarray of shape (L,)
         Of the refits, relative to the null model, as in `Path`.
+    n_iters : ndarray of int of shape (L,)
+        Iterations (Newton steps) that the refits took: 0 for those that need none, and for those
+        that are shared with a point before.
     statuses : tuple of Status
         How each refit ended. `Status.SEPARATED`: the likelihood has no finite maximum, and the
         coefficients are those at which the deviance is 0 up to tol.
@@ -86,14 +90,16 @@ class RelaxedPath(Saved):
     intercepts: FloatArray
     dev_ratio: FloatArray
     dual_gaps: FloatArray
+    n_iters: npt.NDArray[np.int64]
     statuses: tuple[Status, ...]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "coef_storage", frozen_matrix(self.coef_storage))
+        object.__setattr__(self, "n_iters", frozen(np.asarray(self.n_iters, np.int64)))
         for name in ("intercepts", "dev_ratio", "dual_gaps"):
             value = frozen(np.asarray(getattr(self, name), np.float64))
             object.__setattr__(self, name, value)
-        arrays = ("intercepts", "dev_ratio", "dual_gaps")
+        arrays = ("intercepts", "dev_ratio", "dual_gaps", "n_iters")
         shapes = {name: getattr(self, name).shape for name in arrays}
         shapes["lambdas"] = self.path.lambdas.shape
         names, K = self.path.feature_names, self.path.n_outputs
@@ -228,15 +234,19 @@ class RelaxedPath(Saved):
         dev_ratio = float(known[gamma][point.index]) if gamma in known else math.nan
         return BlendPoint(**values | {"dev_ratio": dev_ratio, "gamma": gamma})
 
-    def shortened(self, n_lambdas: int) -> RelaxedPath:
-        """The first points of the path."""
+    def shortened(self, n_lambdas: int, reason: Status | None = None) -> RelaxedPath:
+        """The first points of the path; the last one says why, unless it has worse to say."""
+        statuses = list(self.statuses[:n_lambdas])
+        if reason is not None and statuses and statuses[-1].ok:
+            statuses[-1] = reason
         return RelaxedPath(
             path=self.path.shortened(n_lambdas),
             coef_storage=self.coef_storage[:, :n_lambdas],
             intercepts=self.intercepts[..., :n_lambdas],
             dev_ratio=self.dev_ratio[:n_lambdas],
             dual_gaps=self.dual_gaps[:n_lambdas],
-            statuses=self.statuses[:n_lambdas],
+            n_iters=self.n_iters[:n_lambdas],
+            statuses=tuple(statuses),
         )
 
     def __repr__(self) -> str:
@@ -268,18 +278,23 @@ class RelaxedPath(Saved):
         return "\n".join(lines)
 
 
-def relax(path: Path, X: Any, y: Any) -> RelaxedPath:
+def relax(path: Path, X: Any, y: Any, *, time_budget: float | None = None) -> RelaxedPath:
     """Refit the active set of every point of a path without a penalty.
 
     A feature is active if one of its coefficients is not zero, or if it is not penalised. The
     refits keep weights, offset, intercept and limits of the path, and its tolerance. Points that
-    share an active set share the refit.
+    share an active set share the refit; where refits are found by proximal Newton steps, each
+    begins where the one before it ended.
 
     Parameters
     ----------
     path : Path
     X, y
         The data the path was fitted to.
+    time_budget : float, optional
+        Seconds after which the work ends with the refits that are finished, one at least: the
+        result, and its path, have as many points then, and the last status is
+        `Status.TIME_BUDGET`.
 
     Returns
     -------
@@ -301,6 +316,7 @@ def relax(path: Path, X: Any, y: Any) -> RelaxedPath:
     gaussian family without limits takes the coefficients that ridge tends to as lambda goes to 0;
     the refit may then interpolate the response. glmnet has no refits with more than n - 3 features.
     Large sparse problems, limits and other families may give other, equally good coefficients.
+    Where features separate the classes already, those that come after may keep the coefficient 0.
 
     References
     ----------
@@ -320,14 +336,15 @@ def relax(path: Path, X: Any, y: Any) -> RelaxedPath:
     >>> bool(np.allclose(relaxed.coefs[active, k], np.linalg.lstsq(design, y)[0][1:]))
     True
     """
-    call = "relax"
+    call, started = "relax", time.monotonic()
     if not isinstance(path, Path):
         raise TypeError(f"relax(path=...): a Path is wanted, got {type(path).__name__}.")
     settings = {f: getattr(path.settings, f) for f in path.settings.__dataclass_fields__}
     arguments = {"family": path.family_instance, "l1_ratio": path.l1_ratio, **settings}
-    problem, options = check(call, X, y, arguments)
+    problem, options = check(call, X, y, arguments | {"time_budget": time_budget})
     _check_data(call, path, problem)
-    result = relaxed(call, problem, options, path)
+    deadline = started + (options.time_budget or math.inf)
+    result = relaxed(call, problem, options, path, deadline=deadline)
     warn_of_refits(call, [result])
     return result
 
@@ -338,9 +355,15 @@ def relaxed(
     options: Options,
     path: Path,
     advance: Callable[[int], None] = lambda points: None,
+    deadline: float = math.inf,
 ) -> RelaxedPath:
     """The relaxed path of a problem in canonical form; see `regpath._refits.refit_active`."""
-    return RelaxedPath(path=path, **refit_active(call, problem, options, path, advance)._asdict())
+    refits = refit_active(call, problem, options, path, advance, deadline)
+    size = len(refits.statuses)
+    if size == path.lambdas.size:
+        return RelaxedPath(path=path, **refits._asdict())
+    result = RelaxedPath(path=path.shortened(size), **refits._asdict())
+    return result.shortened(size, Status.TIME_BUDGET)
 
 
 def warn_of_refits(call: str, relaxed: Sequence[RelaxedPath], stacklevel: int = 3) -> None:

@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from regpath._parts import frozen
 from regpath._predict import PredictionType
+from regpath._rules import position, slack
+from regpath._saved import Saved
 from regpath._table import native_frame
 from regpath.relaxed import BlendPoint, RelaxedPath, check_gamma
 
@@ -22,7 +24,7 @@ FloatArray: TypeAlias = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
-class RelaxedCV:
+class RelaxedCV(Saved):
     """Cross-validated blends of a path with its unpenalised refits.
 
     Attributes
@@ -41,8 +43,8 @@ class RelaxedCV:
 
     Notes
     -----
-    The rules are those of cv.glmnet. Of equally good blends the one with the largest lambda is
-    chosen, and of those the one with the largest gamma: the most penalised one.
+    The rules "min" and "1se" choose as cv.glmnet does. Of equally good blends the one with the
+    largest lambda is chosen, and of those the one with the largest gamma: the most penalised one.
 
     Examples
     --------
@@ -87,6 +89,11 @@ class RelaxedCV:
         """The grid, of shape (L,)."""
         return self.path.lambdas
 
+    @property
+    def l1_ratio(self) -> float:
+        """That of the path."""
+        return self.path.path.l1_ratio
+
     # ------------------------------------------------------------------------------------- choice
 
     @property
@@ -109,26 +116,43 @@ class RelaxedCV:
         """The largest lambda with a gamma whose score is within one standard error of the best."""
         return float(self.lambdas[self.index_at("1se")[1]])
 
-    def index_at(self, rule: str) -> tuple[int, int]:
+    @property
+    def losses(self) -> FloatArray:
+        """Mean scores of shape (G, L), the smaller the better."""
+        return -self.mean_scores if self.greater_is_better else self.mean_scores
+
+    def index_at(self, rule: Any) -> tuple[int, int]:
         """Positions in `gammas` and in `lambdas` that a rule of `at` chooses."""
-        if rule not in ("min", "1se"):
-            raise ValueError(f"RelaxedCV.at({rule!r}): a rule is 'min' or '1se'.")
-        losses = -self.mean_scores if self.greater_is_better else self.mean_scores
+        if callable(rule):
+            return self._indices_of(rule(self))
+        losses = self.losses
         if np.isnan(losses).all():
             raise ValueError(f"RelaxedCV: no fold has a score ({self.score_label}).")
         best = _most_penalised(losses <= np.nanmin(losses))
-        if rule == "min":
-            return best
-        return _most_penalised(losses <= losses[best] + np.nan_to_num(self.std_errors[best]))
+        limit = losses[best] + slack("RelaxedCV.at", rule, losses[best], self.std_errors[best])
+        return _most_penalised(losses <= limit)
 
-    def at(self, rule: str = "1se") -> BlendPoint:
+    def _indices_of(self, chosen: Any) -> tuple[int, int]:
+        """Positions of what a function chose."""
+        if not isinstance(chosen, tuple | list) or len(chosen) != 2:
+            raise ValueError(
+                f"RelaxedCV.at: the function chose {chosen!r}; it must return a pair (gamma, "
+                "lambda), each a position or one of the values as a float."
+            )
+        gamma = position("RelaxedCV.at", chosen[0], self.gammas, "gammas")
+        return gamma, position("RelaxedCV.at", chosen[1], self.lambdas, "lambdas")
+
+    def at(self, rule: Any = "1se") -> BlendPoint:
         """The blend that a rule chooses, fitted to all rows.
 
         Parameters
         ----------
-        rule : {"min", "1se"}, default "1se"
+        rule : {"min", "1se"}, percentage, or callable, default "1se"
             ``"min"``: the best mean score over all gammas and lambdas. ``"1se"``: the largest
-            lambda with a gamma whose score is within one standard error of the best.
+            lambda with a gamma whose score is within one standard error of the best. ``"2%"``: the
+            largest lambda with a gamma whose score is worse by at most 2 percent of the best. A
+            function is given the `RelaxedCV` and returns a pair (gamma, lambda), each a position
+            or one of the values as a float.
 
         Returns
         -------
@@ -138,22 +162,33 @@ class RelaxedCV:
         ------
         ValueError
             If there is no such rule.
+
+        Examples
+        --------
+        >>> import regpath
+        >>> X, y, names, _ = regpath.datasets.load_prostate()
+        >>> cv = regpath.cv_path(X, y, random_state=1, relax=True).relaxed
+        >>> cv.at("5%").lambda_ >= cv.at("2%").lambda_ >= cv.lambda_min
+        True
+        >>> refits = cv.at(lambda cv: (0.0, int(cv.losses[0].argmin())))
+        >>> refits.gamma
+        0.0
         """
         gamma, index = self.index_at(rule)
         return self.path.at_index(index, float(self.gammas[gamma]))
 
-    def coef_at(self, rule: str = "1se") -> FloatArray:
+    def coef_at(self, rule: Any = "1se") -> FloatArray:
         """Coefficients at a rule of `at`: ndarray (p,), or (K, p) for K outputs."""
         return self.at(rule).coef
 
-    def intercept_at(self, rule: str = "1se") -> Any:
+    def intercept_at(self, rule: Any = "1se") -> Any:
         """Intercept at a rule of `at`: float, or ndarray (K,) for K outputs."""
         return self.at(rule).intercept
 
     def predict(
         self,
         X: Any,
-        rule: str = "1se",
+        rule: Any = "1se",
         type: PredictionType = "response",
         offset: npt.ArrayLike | None = None,
     ) -> npt.NDArray[Any]:

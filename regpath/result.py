@@ -64,6 +64,8 @@ class Path(Fields, Saved):
         Labels of the two classes (binomial) or of the K classes (multinomial).
     n_outputs : int or None
         K for families with K linear predictors (multinomial, multigaussian). None: one response.
+    response_names : tuple of str or None
+        Of the K columns of y (multigaussian), known if it was a data frame.
     l1_ratio : float
     settings : Settings
         The problem that was solved.

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath._parts import Status
 from regpath.cv_result import CVPath
 from regpath.fold_work import Advance, FoldLambdas, FoldWork, Judged, root_mean_square
 from regpath.folds import check_folds
@@ -93,15 +94,18 @@ def cv_path(
         penalty in units of the standard deviation of the response of the fold.
     relax : bool, default False
         Whether to judge blends with the unpenalised refits as well, see `regpath.relax`; the
-        result is ``relaxed``, a `RelaxedCV`.
+        result is ``relaxed``, a `RelaxedCV`. What a ``time_budget`` leaves after the paths is
+        shared among their refits; those that all have reached are judged.
     gammas : array of shape (G,), default (0, 0.25, 0.5, 0.75, 1)
         Shares of the penalised fit in these blends.
     extend : bool, default False
         Whether to continue the grid towards 0, by 20 lambdas at a time, as long as the score
-        improves at its end.
+        improves at its end. Recommended for ridge, whose default grid often ends above the best
+        lambda: it begins at 1000 times the largest one of the lasso, as that of glmnet does.
     l1_ratio : float or sequence of float, default 1
         Several make a surface of scores. Each has its own grid; all share the folds, and go on
-        with what the one before has gathered.
+        with what the one before has gathered. The best mean score of all decides on the l1_ratio,
+        and a rule such as "1se" then chooses a lambda there.
     **options
         All other options of `fit_path`. ``max_features``, ``stop_at_dev_ratio`` and ``callback``
         end the whole path, and with it those of the folds.
@@ -218,12 +222,17 @@ def _relaxed(
     """The same with blends of the paths and their unpenalised refits."""
     blends = work.relax(cv.path, judged, gammas)
     n_single = 0 if cv.grouped else n_judged
-    means = [_means(one, cv.lambdas.size, n_single) for one in blends.judged]
+    reached = (fold.scores.size for one in blends.judged for fold in one)
+    size = min(blends.whole.lambdas.size, *reached)
+    means = [_means(one, size, n_single) for one in blends.judged]
     scores, mean, errors = (np.array(part) for part in zip(*means, strict=True))
     warn_of_refits(work.call, [blends.whole, *blends.folds], stacklevel=4)
+    reason, folds = Status.TIME_BUDGET if size < cv.lambdas.size else None, blends.folds
+    if work.fold_lambdas == "shared":
+        folds = [fold.shortened(size, reason) for fold in folds]
     result = RelaxedCV(
-        path=blends.whole.shortened(cv.lambdas.size),
-        fold_paths=tuple(blends.folds),
+        path=blends.whole.shortened(size, reason),
+        fold_paths=tuple(folds),
         gammas=gammas,
         fold_scores=scores,
         mean_scores=mean,

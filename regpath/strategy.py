@@ -27,7 +27,7 @@ from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
 from regpath.validation import Options, Problem, raise_for_nonfinite_columns
 
-__all__ = ["Solver", "check_jobs", "measured", "prepare", "usable_cores"]
+__all__ = ["Solver", "check_jobs", "is_grouped", "measured", "prepare", "usable_cores"]
 
 Array = NDArray[np.float64]
 
@@ -72,9 +72,14 @@ def prepare(
         if isinstance(solver, ActiveSetSolver) and known and isinstance(known[1], ActiveSetSolver):
             solver.continue_from(known[1])
         return geometry, solver
-    if isinstance(family, MultiGaussian) or (isinstance(family, Multinomial) and family.grouped):
+    if is_grouped(family):
         return geometry, _grouped(call, family, problem, geometry, options)
     return geometry, _smooth(family, problem, geometry, options)
+
+
+def is_grouped(family: Family) -> bool:
+    """Whether a feature enters for all outputs at once."""
+    return isinstance(family, MultiGaussian) or (isinstance(family, Multinomial) and family.grouped)
 
 
 def measured(

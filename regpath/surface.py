@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,8 @@ from regpath.cv_result import CVPath
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from regpath.relaxed_cv import RelaxedCV
 
 __all__ = ["CVSurface"]
 
@@ -31,6 +34,13 @@ class CVSurface(Saved):
         In the order in which the l1_ratios were given. They are solved from the largest l1_ratio to
         the smallest, and passes and seconds in ``info`` count from the beginning of the call.
 
+    Notes
+    -----
+    The best mean score of all decides on the l1_ratio, whatever the rule; the rule then chooses
+    along the lambdas of that l1_ratio alone. So "1se" allows one standard error of the best score
+    there, and lambdas of different l1_ratios, whose strengths do not compare, are never weighed
+    against each other. With ``relax=True`` the blends have an l1_ratio of their own, see `relaxed`.
+
     Examples
     --------
     >>> import regpath
@@ -38,6 +48,8 @@ class CVSurface(Saved):
     >>> cv = regpath.cv_path(X, y, l1_ratio=[0.2, 1.0], random_state=0)
     >>> cv.mean_scores.shape, cv.l1_ratio_min in cv.l1_ratios
     ((2, 100), True)
+    >>> cv.at("1se").index == cv.best.index_1se
+    True
     """
 
     paths: tuple[CVPath, ...]
@@ -54,13 +66,22 @@ class CVSurface(Saved):
     @property
     def index_min(self) -> int:
         """Position of the l1_ratio with the best mean score; of equal ones the first."""
-        best = [cv.losses[cv.index_min] if cv.is_judged else np.nan for cv in self.paths]
-        return 0 if np.isnan(best).all() else int(np.nanargmin(best))
+        return _least([cv.losses for cv in self.paths])
 
     @property
     def best(self) -> CVPath:
         """The path of the best l1_ratio."""
         return self.paths[self.index_min]
+
+    @property
+    def relaxed(self) -> RelaxedCV | None:
+        """Blends with refits, at the l1_ratio that has the best of their mean scores.
+
+        That may be another one than the best for the paths alone: `RelaxedCV.l1_ratio` tells. None
+        without ``relax=True``.
+        """
+        blends = [cv.relaxed for cv in self.paths if cv.relaxed is not None]
+        return blends[_least([one.losses for one in blends])] if blends else None
 
     @property
     def l1_ratio_min(self) -> float:
@@ -94,7 +115,10 @@ class CVSurface(Saved):
         return out
 
     def at(self, rule: Any = "1se") -> Point:
-        """The model that a rule chooses at the best l1_ratio, see `CVPath.at`."""
+        """The model that a rule chooses at the best l1_ratio, see `CVPath.at`.
+
+        A function is given the `CVPath` of that l1_ratio.
+        """
         return self.best.at(rule)
 
     def coef_at(self, lambda_: Any = "1se", **options: Any) -> FloatArray:
@@ -154,3 +178,9 @@ class CVSurface(Saved):
 
     def __repr__(self) -> str:
         return self.summary()
+
+
+def _least(losses: Sequence[FloatArray]) -> int:
+    """Position of the array with the smallest number; of equal ones the first, 0 if all are nan."""
+    best = [np.nan if np.isnan(a).all() else float(np.nanmin(a)) for a in losses]
+    return 0 if np.isnan(best).all() else int(np.nanargmin(best))

@@ -103,6 +103,7 @@ def make_relaxed(path=None, **changes):
         "intercepts": path.intercepts - 0.5,
         "dev_ratio": np.linspace(0.0, 0.95, path.lambdas.size),
         "dual_gaps": np.full(path.lambdas.size, 1e-10),
+        "n_iters": np.arange(path.lambdas.size),
         "statuses": (Status.SEPARATED, *(Status.CONVERGED,) * (path.lambdas.size - 1)),
     }
     return RelaxedPath(**(values | changes))

@@ -204,14 +204,26 @@ def test_blends_are_judged_written_and_predicted(run, prostate, folder):
     for path in (model.relaxed.path, *model.relaxed.fold_paths):
         assert path.path.feature_names == DATA.feature_names
 
-    for rule, options in {"1se": [], "min": ["--lambda-value", "min"]}.items():
+    cases = {"1se": [], "min": ["--lambda-value", "min"], "2%": ["--lambda-value", "2%"]}
+    for rule, options in cases.items():
         code, out, err = run("predict", "out/model.npz", "d.csv", "--relaxed", *options)
         assert (code, err) == (0, [])
         predictions = np.array(out.split()[1:], dtype=float)
         np.testing.assert_array_equal(predictions, model.relaxed.predict(DATA.X, rule))
     code, _, (line,) = run("predict", "out/model.npz", "d.csv", "--relaxed", "--lambda-value", 0.1)
     assert code == 2
-    assert "RelaxedCV.at('0.1'): a rule is 'min' or '1se'" in line
+    assert "RelaxedCV.at('0.1'): a rule is 'min', '1se', a percentage such as '2%'" in line
+
+
+def test_with_refits_the_best_blend_decides_on_the_l1_ratio(run, prostate):
+    code, out, err = run("cv", *prostate, "--l1-ratio", "1,0.5", "--relax", "--out", "out")
+    assert (code, err) == (0, [])
+    surface = reference(l1_ratio=[1.0, 0.5], relax=True)
+    assert f"With refits the best l1_ratio is {surface.relaxed.l1_ratio:g}." in out
+    model = CVPath.load("out/model.npz")
+    assert model.path.l1_ratio == surface.relaxed.l1_ratio != surface.l1_ratio_min
+    chosen = pd.read_csv("out/coefs_1se.csv")["coefficient"]
+    np.testing.assert_allclose(chosen[1:], surface.relaxed.at("1se").coef, rtol=1e-12)
 
 
 @pytest.mark.parametrize("command", ["fit", "cv"])

@@ -109,6 +109,38 @@ def test_the_command_fits_what_the_library_fits(run, case):
     np.testing.assert_array_equal(last, path.coefs.reshape(K, 3, -1)[:, :, -1])
 
 
+@pytest.mark.parametrize("command", ["fit", "cv"])
+@pytest.mark.filterwarnings("ignore::regpath.SelectionWarning")
+def test_responses_bear_the_names_of_their_columns(run, command):
+    folds = ["--folds", 3, "--relax"] if command == "cv" else []
+    code, out, _ = fit(run, "multigaussian", *folds, command=command)
+    assert code == 0
+    assert "2 responses ('number', 'second')" in out
+    kind = regpath.Path if command == "fit" else regpath.CVPath
+    model = kind.load("out/model.npz")
+    paths = [model] if command == "fit" else [model.path, model.relaxed.path.path]
+    paths += [] if command == "fit" else model.fold_paths
+    assert {path.response_names for path in paths} == {("number", "second")}
+    _, *rows = table("out/coefs.csv" if command == "fit" else "out/coefs_1se.csv")
+    assert [row[0] for row in rows] == ["number"] * 4 + ["second"] * 4
+    at = ["--lambda-value", model.lambdas[2]]
+    run("predict", "out/model.npz", "d.csv", *at, "--out", "p.csv")
+    head, *rows = table("p.csv")
+    assert head == ["number", "second"]
+    assert len(rows) == N
+
+
+def test_one_target_of_several_and_one_twice(run):
+    others = ",".join(COLUMNS)
+    given = ["fit", "d.csv", "--family", "multigaussian", "--exclude", others, "--n-lambdas", 3]
+    code, out, err = run(*given, "--target", "second")
+    assert (code, err) == (0, [])
+    assert "1 response ('second')" in out
+    code, _, (line,) = run(*given, "--target", "number,second,number")
+    assert code == 2
+    assert "--target number,second,number: name every column once." in line
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_predict_reads_every_model(run, case):
     fit(run, case)

@@ -11,6 +11,7 @@ import scipy.sparse as sp
 from handmade import DENSE, NAMES, SEVERAL, SEVERAL_INTERCEPTS, make_path, make_several
 from scipy.stats import norm
 
+import regpath
 from regpath import Path, Settings, Status, families
 from regpath.cli import main
 
@@ -126,9 +127,33 @@ def test_arrays_handed_in_are_copied():
         path.classes[0] = "z"
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "pyarrow"])
+def test_columns_of_y_name_the_responses(rng, library):
+    frames = pytest.importorskip(library)
+    make = frames.table if library == "pyarrow" else frames.DataFrame
+    X = rng.standard_normal((20, 3))
+    columns = {"height": X[:, 0] + rng.standard_normal(20), "weight": rng.standard_normal(20)}
+    path = regpath.fit_path(X, make(columns), family="multigaussian", n_lambdas=4)
+    assert path.response_names == tuple(path.output_labels) == ("height", "weight")
+    plain = np.column_stack(list(columns.values()))
+    assert regpath.fit_path(X, plain, family="multigaussian", n_lambdas=4).response_names is None
+    options = {"family": "multigaussian", "cv": np.arange(20) % 3, "lambdas": [0.5, 0.1, 0.0]}
+    cv = regpath.cv_path(X, make(columns), **options)
+    assert {p.response_names for p in (cv.path, *cv.fold_paths)} == {("height", "weight")}
+    refits = regpath.relax(path, X, make(columns))
+    assert refits.blend(0.0).response_names == ("height", "weight")
+
+
 def test_labels_of_outputs(path):
     assert list(path.output_labels) == ["blue", "green", "red"]
     assert list(make_several(family="multigaussian").output_labels) == ["y0", "y1", "y2"]
+    named = make_several(family="multigaussian", response_names=("a", "b", "c"))
+    assert list(named.output_labels) == ["a", "b", "c"]
+    assert "3 responses ('a', 'b', 'c')" in repr(named)
+    with pytest.raises(ValueError, match=r"response_names has 2 entries.*n_outputs is 3"):
+        make_several(family="multigaussian", response_names=("a", "b"))
+    with pytest.raises(ValueError, match=r"response_names has 1 entries.*n_outputs is None"):
+        make_path(response_names=("a",))
     assert list(make_several(classes=[3, 5, 7]).output_labels) == ["3", "5", "7"]
     assert list(make_path().output_labels) == []
 

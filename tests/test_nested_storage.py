@@ -30,7 +30,7 @@ from handmade import (
 )
 
 import regpath
-from regpath import CVPath, CVSurface, Path, RelaxedPath, Settings, StabilityPath
+from regpath import CVPath, CVSurface, Path, RelaxedCV, RelaxedPath, Settings, StabilityPath
 
 BINOMIAL = {"family": "binomial", "classes": np.array(["no", "yes"])}
 COX = {"family": "cox", "family_options": {"ties": "efron", "strata": ["a", "b", "a"]}}
@@ -38,6 +38,7 @@ PATHS = {
     "dense": lambda: make_path(names=NAMES),
     "sparse": lambda: make_path(sp.csc_array(DENSE), lambdas=[np.inf, 3.0, 2.0, 1.0, 0.0]),
     "several": lambda: make_several(classes=list("abc")),
+    "several, named": lambda: make_several(family="multigaussian", response_names=tuple("abc")),
     "several, sparse": lambda: make_several(sparse=True, classes=[3, 1, 2]),
     "binomial": lambda: make_path(**BINOMIAL),
     "cox": lambda: make_path(**COX),
@@ -50,6 +51,7 @@ RESULTS = {
     "relaxed cross-validation": lambda path: make_relaxed_cv(make_cv(path)),
     "surface": lambda path: CVSurface((make_cv(replace(path, l1_ratio=0.5)), make_cv(path))),
     "relaxed path": make_relaxed,
+    "blends alone": lambda path: make_relaxed_cv(make_cv(path)).relaxed,
 }
 
 
@@ -155,6 +157,7 @@ KINDS = {
     CVPath: (make_cv, "a cross-validation"),
     CVSurface: (lambda: CVSurface((make_cv(),)), "a surface of cross-validations"),
     RelaxedPath: (make_relaxed, "a relaxed path"),
+    RelaxedCV: (lambda: make_relaxed_cv().relaxed, "a cross-validation of blends"),
     StabilityPath: (make_stability, "a stability path"),
 }
 

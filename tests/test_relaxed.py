@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 import warnings
 
 import numpy as np
 import pytest
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
@@ -203,6 +205,95 @@ def test_refits_are_fits_at_lambda_0_with_the_other_features_excluded(rng, famil
     assert len(sizes) > 1
 
 
+NEWTON = [f for f in FAMILIES if name_of(f) not in ("gaussian", "multigaussian")]
+NEWTON.remove(families.Multinomial(grouped=True))
+
+
+def with_supports(path, supports):
+    """The path with ones where a feature of some sets is, one set a lambda."""
+    coefs = np.zeros((path.coef_storage.shape[0], len(supports)), order="F")
+    for k, support in enumerate(supports):
+        coefs[np.asarray(support, int), k] = 1.0
+    return dataclasses.replace(path, coef_storage=coefs)
+
+
+@pytest.mark.parametrize("family", NEWTON, ids=str)
+def test_refits_begin_where_the_one_before_ended(rng, family):
+    X = matrix(rng, 150, 12)
+    y = responses(rng, X)[name_of(family)]
+    path = regpath.fit_path(X, y, family=family, n_lambdas=30)
+    relaxed = regpath.relax(path, X, y)
+    used = [(path.coefs[..., k] != 0.0).reshape(-1, 12).any(axis=0) for k in range(30)]
+    alone, seen = 0, set()
+    for k, active in enumerate(used):
+        if active.tobytes() in seen:
+            assert relaxed.n_iters[k] == 0
+            continue
+        seen.add(active.tobytes())
+        factor = np.where(active, 1.0, np.inf)
+        fresh = regpath.fit_path(X, y, family=family, lambdas=[0.0], penalty_factor=factor)
+        alone += fresh.n_iters.sum()
+    assert len(seen) > 5
+    assert relaxed.n_iters.sum() < 0.9 * alone
+
+
+def test_sets_that_contain_one_that_separates_need_no_steps(rng):
+    X = rng.standard_normal((60, 200))
+    y = X[:, :5].sum(axis=1) + rng.logistic(size=60) > 0.0
+    path = regpath.fit_path(X, y, family="binomial", n_lambdas=40)
+    relaxed = regpath.relax(path, X, y)
+    separated = np.array([status is Status.SEPARATED for status in relaxed.statuses])
+    assert separated.sum() > 15
+    assert relaxed.n_iters[separated].sum() < separated.sum()
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csc_array])
+@pytest.mark.parametrize("family", NEWTON, ids=str)
+def test_refits_do_not_depend_on_the_ones_before(rng, family, storage):
+    """Sets that grow, shrink, share nothing with the one before, and come back."""
+    X = matrix(rng)
+    y = responses(rng, X)[name_of(family)]
+    sets = [[], [0], [0, 3, 5], [1, 2], [0, 1, 2, 3, 4, 5, 6], [4], [], [0, 3, 5], [3, 6]]
+    options = {"family": family, "tol": TOL, "penalty_factor": np.where(np.arange(P) == 2, 0, 1)}
+    path = regpath.fit_path(X, y, lambdas=np.geomspace(1.0, 0.1, len(sets)), **options)
+    path = with_supports(path, sets)
+    relaxed = regpath.relax(path, storage(X), y)
+    assert relaxed.dual_gaps.max() <= TOL
+    assert relaxed.n_iters[-2] == 0
+    for k, one in enumerate(sets):
+        alone = regpath.relax(with_supports(path, [one] * len(sets)), X, y)
+        assert_allclose(relaxed.coefs[..., k], alone.coefs[..., k], atol=1e-4)
+        assert_allclose(relaxed.intercepts[..., k], alone.intercepts[..., k], atol=1e-4)
+        assert_allclose(relaxed.dev_ratio[k], alone.dev_ratio[k], atol=1e-9)
+        assert not np.delete(relaxed.coefs[..., k], [*one, 2], axis=-1).any()
+
+
+def test_a_set_after_one_that_separates_the_classes(rng):
+    X = matrix(rng)
+    noisy = X[:, 0] + 0.1 * rng.standard_normal(N)
+    X[:, 6] = noisy + 3.0 * rng.standard_normal(N)
+    y = noisy > noisy.mean()
+    X[:, 1] = noisy
+    path = regpath.fit_path(X, y, family="binomial", lambdas=[0.3, 0.2, 0.1, 0.05])
+    relaxed = regpath.relax(with_supports(path, [[1], [1, 3], [6], [3, 6]]), X, y)
+    kinds = [Status.SEPARATED] * 2 + [Status.CONVERGED] * 2
+    assert list(relaxed.statuses) == kinds
+    alone = regpath.relax(with_supports(path, [[6]] * 4), X, y)
+    assert_allclose(relaxed.coefs[:, 2], alone.coefs[:, 2], rtol=1e-3)
+
+
+@pytest.mark.parametrize("seed", [24, 40, 69, 71])
+def test_a_refit_that_fails_from_the_one_before_begins_at_the_null_model(seed):
+    """Classes that are nearly separated, with few rows: rounding decides who gets there."""
+    rng = np.random.default_rng(seed)
+    X = matrix(rng, 25, 7)
+    y = responses(rng, X)["multinomial"]
+    path = regpath.fit_path(X, y, family="multinomial", lambdas=[1.0, 0.5])
+    relaxed = regpath.relax(with_supports(path, [[0, 1, 2, 3, 4, 6], np.arange(7)]), X, y)
+    assert all(status.ok for status in relaxed.statuses)
+    assert relaxed.dual_gaps.max() <= 1e-6
+
+
 @pytest.mark.parametrize("family", ["gaussian", "binomial", "poisson"])
 def test_limits_hold_for_the_refits(rng, family):
     X = matrix(rng)
@@ -331,6 +422,58 @@ def test_a_path_of_no_features_and_one_lambda():
         assert relaxed.dev_ratio[0] == pytest.approx(0.0, abs=1e-9)
 
 
+# ----------------------------------------------------------------------------------- time budgets
+
+
+@pytest.mark.parametrize("share", [1e-9, 0.4, 0.7])
+@pytest.mark.parametrize("family", ["gaussian", "poisson", "multinomial", "multigaussian"])
+def test_refits_end_with_the_time_budget(rng, monkeypatch, family, share):
+    X = matrix(rng)
+    y = responses(rng, X)[family]
+    path = regpath.fit_path(X, y, family=family, n_lambdas=30)
+    whole = regpath.relax(path, X, y)
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    assert_array_equal(regpath.relax(path, X, y, time_budget=1e9).coefs, whole.coefs)
+    cut = regpath.relax(path, X, y, time_budget=share * clock.now)
+    size = cut.lambdas.size
+    assert size == 1 if share < 0.1 else 1 < size < 30
+    assert cut.path.lambdas.size == len(cut.statuses) == size
+    assert cut.statuses[-1] is Status.TIME_BUDGET
+    assert cut.statuses[:-1] == whole.statuses[: size - 1]
+    assert_array_equal(cut.coefs, whole.coefs[..., :size])
+    assert_array_equal(cut.dual_gaps, whole.dual_gaps[:size])
+    assert "time_budget" in repr(cut).splitlines()[-1]
+    assert cut.predict(X).shape == (*whole.predict(X).shape[:-1], size)
+
+
+def test_a_refit_that_is_out_of_time_is_dropped(rng, monkeypatch):
+    X = matrix(rng)
+    y = responses(rng, X)["poisson"]
+    path = regpath.fit_path(X, y, family="poisson", n_lambdas=30)
+    whole = regpath.relax(path, X, y)
+    third = np.flatnonzero(whole.n_iters)[2]
+    from regpath.solvers.prox_newton import ProxNewtonSolver
+
+    real, calls, late = ProxNewtonSolver._step, [], []
+    # Time is up within the third refit that takes steps, after one of them.
+    most = whole.n_iters[:third].sum() + 1
+
+    def step(self, target):
+        calls.append(1)
+        if len(calls) == most:
+            late.append(True)
+        return real(self, target)
+
+    monkeypatch.setattr(ProxNewtonSolver, "_step", step)
+    monkeypatch.setattr(time, "monotonic", lambda: 1e9 if late else 0.0)
+    cut = regpath.relax(path, X, y, time_budget=60.0)
+    assert whole.n_iters[third] > 1
+    assert cut.lambdas.size == third
+    assert cut.statuses[-1] is Status.TIME_BUDGET
+    assert len(calls) == most
+
+
 # ------------------------------------------------------------------------------------- bad input
 
 
@@ -348,6 +491,8 @@ def test_errors(prostate):
         regpath.relax(path, X[:, 1:], y)
     with pytest.raises(ValueError, match=r"relax\(y="):
         regpath.relax(path, X, y[1:])
+    with pytest.raises(ValueError, match=r"relax\(time_budget=0\).*seconds > 0"):
+        regpath.relax(path, X, y, time_budget=0)
     with pytest.raises(TypeError, match=r"relax\(path="):
         regpath.relax(relaxed, X, y)
     with pytest.raises(ValueError, match="column"):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import numpy as np
 import pytest
+from archives import through_a_file
+from clocks import Clock
 from handmade import make_path
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
@@ -172,6 +175,39 @@ def test_a_path_that_ends_early_is_relaxed_as_far_as_it_goes(X, rng):
     assert_array_equal(short.relaxed.mean_scores, cv.relaxed.mean_scores[:, :2])
 
 
+@pytest.mark.parametrize("fold_lambdas", ["shared", "glmnet"])
+@pytest.mark.parametrize("family", ["gaussian", "binomial"])
+def test_refits_end_with_the_time_budget(X, rng, monkeypatch, family, fold_lambdas):
+    """What all paths have reached is judged; the paths themselves are whole."""
+    clock = Clock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    y = response(family, X, rng)
+    options = OPTIONS | {"n_lambdas": 30, "family": family, "fold_lambdas": fold_lambdas}
+    options |= {"cv": np.arange(N) % K, "n_jobs": 1}
+    looks = []
+    for relax in (False, True):
+        before = next(clock.looks)
+        whole = regpath.cv_path(X, y, **options | {"relax": relax, "time_budget": 1e9})
+        looks.append(clock.now - before)
+    budget = looks[0] + 0.8 * (looks[1] - looks[0])
+    cv = regpath.cv_path(X, y, **options, time_budget=budget)
+    size = cv.relaxed.lambdas.size
+    assert cv.lambdas.size == 30
+    assert 1 <= size < 30
+    assert cv.relaxed.mean_scores.shape == (3, size)
+    if size > 1 or fold_lambdas == "shared":  # a fold alone may begin above the whole path
+        assert_allclose(cv.relaxed.mean_scores, whole.relaxed.mean_scores[:, :size], rtol=1e-9)
+    assert cv.relaxed.path.statuses[-1] is Status.TIME_BUDGET
+    assert Status.TIME_BUDGET not in cv.path.statuses
+    if fold_lambdas == "shared":
+        assert {path.lambdas.size for path in cv.relaxed.fold_paths} == {size}
+    assert cv.relaxed.at("min").index < size
+    again = through_a_file(cv)
+    assert_array_equal(again.relaxed.mean_scores, cv.relaxed.mean_scores)
+    assert cv.shortened(2).relaxed.lambdas.size == min(2, size)
+    cv.summary()
+
+
 def test_folds_whose_classes_are_separated_are_finite(X):
     y = X[:, 0] > X[:, 0].mean()
     cv = regpath.cv_path(X, y, family="binomial", cv=np.arange(N) % K, **OPTIONS)
@@ -184,8 +220,8 @@ def test_one_warning_for_all_refits(X, rng, monkeypatch):
     from regpath import _refits
 
     class Missed(_refits._Refitter):
-        def refit(self, features):
-            return super().refit(features)._replace(status=Status.ROUNDING)
+        def refit(self, features, deadline):
+            return super().refit(features, deadline)._replace(status=Status.ROUNDING)
 
     monkeypatch.setattr(_refits, "_Refitter", Missed)
     with pytest.warns(regpath.ConvergenceWarning, match="cv_path: 40 of 40 refits miss") as told:
@@ -197,7 +233,7 @@ def test_one_warning_for_all_refits(X, rng, monkeypatch):
 def test_an_interrupt_while_refitting_is_passed_on(X, rng, monkeypatch):
     from regpath import _refits
 
-    def interrupted(self, features):
+    def interrupted(self, features, deadline):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(_refits._Refitter, "refit", interrupted)
@@ -217,6 +253,7 @@ def by_hand(means, errors, **changes):
         intercepts=np.zeros(5),
         dev_ratio=path.dev_ratio,
         dual_gaps=path.dual_gaps,
+        n_iters=path.n_iters,
         statuses=path.statuses,
     )
     values = {
@@ -252,6 +289,49 @@ def test_rules():
     assert holes.index_at("min") == holes.index_at("1se") == (0, 2)
     with pytest.raises(ValueError, match="no fold has a score"):
         by_hand(np.full((2, 5), np.nan), np.zeros((2, 5))).at("min")
+
+
+def test_percentages():
+    means = [[9.0, 6.0, 4.0, 4.4, 4.0], [9.0, 6.0, 4.1, 5.0, 5.0]]
+    cv = by_hand(means, np.zeros((2, 5)))
+    expected = {"0%": (0, 2), "2%": (0, 2), "5%": (1, 2), "50.0%": (1, 1), "200%": (1, 0)}
+    better = by_hand(-np.array(means), cv.std_errors, greater_is_better=True)
+    for rule, indices in expected.items():
+        assert cv.index_at(rule) == better.index_at(rule) == indices
+        assert cv.at(rule).lambda_ == cv.lambdas[indices[1]]
+        assert cv.at(rule).gamma == cv.gammas[indices[0]]
+    endless = by_hand(np.full((2, 5), np.inf), np.full((2, 5), np.nan))
+    assert endless.index_at("2%") == endless.index_at("min") == (1, 0)
+
+
+def test_one_gamma_of_1_chooses_as_the_path_does(X, rng):
+    y = response("gaussian", X, rng)
+    cv = regpath.cv_path(X, y, cv=np.arange(N) % K, n_lambdas=40, relax=True, gammas=[1.0])
+    for rule in ("min", "1se", "0%", "3%", "40%"):
+        assert cv.relaxed.index_at(rule) == (0, cv.index_at(rule))
+
+
+def test_functions_as_rules():
+    cv = by_hand([[9.0, 3.0, 1.0, 2.0, 1.0]] * 2, np.zeros((2, 5)))
+    best = cv.at(lambda c: np.unravel_index(c.mean_scores.argmin(), c.mean_scores.shape))
+    assert (best.gamma, best.index) == (0.0, 2)
+    for chosen in ((-1, 3), (0.5, 3), (1, float(cv.lambdas[3])), [0.5, -2]):
+        point = cv.at(lambda c, chosen=chosen: chosen)
+        assert (point.gamma, point.index) == (0.5, 3)
+    for bad in (3, None, "min", (1,), (0, 1, 2)):
+        with pytest.raises(ValueError, match=r"RelaxedCV\.at: the function.* a pair \(gamma"):
+            cv.at(lambda c, bad=bad: bad)
+    for bad, noun in (((2, 0), "2 gammas"), ((0.3, 0), "2 gammas"), ((0, 5), "5 lambdas")):
+        with pytest.raises(ValueError, match=f"RelaxedCV.at: .* position among the {noun}"):
+            cv.at(lambda c, bad=bad: bad)
+
+
+@pytest.mark.parametrize("rule", ["best", "", "%", "x%", "-1%", "nan%", "inf%", "MIN", None, 0.1])
+def test_things_that_are_no_rule(rule):
+    cv = by_hand([[1.0] * 5] * 2, np.zeros((2, 5)))
+    for choose in (cv.at, cv.coef_at, cv.intercept_at, lambda rule: cv.predict(np.eye(6), rule)):
+        with pytest.raises(ValueError, match=r"RelaxedCV\.at\("):
+            choose(rule)
 
 
 def test_models_of_the_rules():
@@ -318,7 +398,7 @@ def test_errors(X, rng):
         regpath.cv_path(X, y, relax=True, gammas=[])
     relaxed = regpath.cv_path(X, y, cv=np.arange(N) % K, **OPTIONS).relaxed
     for rule in ("best", 0.1, None):
-        with pytest.raises(ValueError, match=r"RelaxedCV\.at\(.*'min' or '1se'"):
+        with pytest.raises(ValueError, match=r"RelaxedCV\.at\(.*'min', '1se', a percentage"):
             relaxed.predict(X, rule)
 
 

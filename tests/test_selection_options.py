@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import signal
 import threading
 import time
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from clocks import Clock
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 from selection_cases import FAMILIES, LABELS, K, N, assert_same_path, design, path_of_rows, response
@@ -265,18 +265,6 @@ def test_a_callback_sees_the_whole_path_alone(data):
     seen = []
     regpath.cv_path(*data, cv=LABELS, n_lambdas=30, callback=lambda k, p: seen.append((k, p)))
     assert [k for k, _ in seen] == list(range(30))
-
-
-class Clock:
-    """Goes on by one second with every look at it."""
-
-    def __init__(self):
-        self.looks = itertools.count()
-        self.now = 0
-
-    def __call__(self):
-        self.now = next(self.looks)
-        return float(self.now)
 
 
 @quiet

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from handmade import make_cv, make_path, make_relaxed_cv
 from numpy.testing import assert_allclose, assert_array_equal
 
 import regpath
@@ -52,6 +55,41 @@ def test_every_path_is_that_of_its_own_ratio(data, family):
     assert "best" in repr(surface)
 
 
+def ratio_of(l1_ratio, means, errors):
+    """A cross-validation by hand at some l1_ratio; five lambdas."""
+    path = make_path(l1_ratio=l1_ratio)
+    return make_cv(path, mean_scores=np.array(means, float), std_errors=np.full(5, errors))
+
+
+def test_the_best_score_of_all_decides_on_the_ratio_and_then_the_rule_on_lambda():
+    lasso = ratio_of(1.0, [9, 8, 7, 3.0, 4], 0.5)
+    ridge = ratio_of(0.1, [4, 3.2, 3.1, 4, 5], 5.0)  # within its errors everywhere
+    for surface in (regpath.CVSurface((lasso, ridge)), regpath.CVSurface((ridge, lasso))):
+        assert surface.l1_ratio_min == 1.0
+        for rule, index in {"min": 3, "1se": 3, "50%": 3, "100%": 3, "140%": 2}.items():
+            assert surface.at(rule).index == index
+            assert_array_equal(surface.coef_at(rule), lasso.path.coefs[:, index])
+        assert surface.at(lambda cv: 4 if cv is lasso else 0).index == 4
+        assert surface.relaxed is None
+
+
+def test_blends_have_a_ratio_of_their_own():
+    lasso = ratio_of(1.0, [9, 8, 7, 3.0, 4], 0.5)
+    mixed = ratio_of(0.5, [4, 3.2, 3.1, 4, 5], 0.5)
+    lasso, mixed = make_relaxed_cv(lasso), make_relaxed_cv(mixed)
+    better = mixed.relaxed.mean_scores.copy()
+    better[0, 2] = lasso.relaxed.mean_scores.min() - 1.0
+    mixed = replace(mixed, relaxed=replace(mixed.relaxed, mean_scores=better))
+    surface = regpath.CVSurface((lasso, mixed))
+    assert surface.best is lasso
+    assert surface.relaxed is mixed.relaxed
+    assert surface.relaxed.l1_ratio == 0.5
+    assert surface.relaxed.at("min").index == 2
+    nothing = replace(mixed.relaxed, mean_scores=np.full_like(better, np.nan))
+    surface = regpath.CVSurface((replace(mixed, relaxed=nothing), lasso))
+    assert surface.relaxed is lasso.relaxed
+
+
 def test_a_list_of_one_is_a_surface(data):
     surface = regpath.cv_path(*data, cv=LABELS, l1_ratio=[0.5], n_lambdas=5, lambda_min_ratio=0.2)
     assert isinstance(surface, regpath.CVSurface)
@@ -92,6 +130,20 @@ class TestExtend:
         for path in (cv.path, *cv.fold_paths):
             assert_array_equal(path.lambdas, cv.lambdas)
             assert path.dual_gaps.max() <= 1e-6
+
+    def test_ridge_whose_grid_begins_far_above(self):
+        X, y, _, _ = regpath.datasets.load_diabetes()
+        options = {"l1_ratio": 0.0, "cv": np.arange(len(y)) % 10}
+        short = regpath.cv_path(X, y, **options)
+        cv = regpath.cv_path(X, y, extend=True, **options)
+        lasso = regpath.lasso_path(X, y)
+        assert_allclose(short.lambdas, 1000.0 * lasso.lambdas, rtol=1e-9)  # as glmnet has it
+        assert_allclose(cv.lambdas[:100], short.lambdas, rtol=1e-12)
+        assert short.is_open
+        assert not cv.is_open
+        assert cv.mean_scores.min() < 0.75 * short.mean_scores.min()
+        path = regpath.ridge_path(X, y, lambdas=cv.lambdas)
+        assert_allclose(path.leave_one_out(X, y).mse.min(), cv.mean_scores.min(), rtol=0.02)
 
     def test_otherwise_a_warning(self, data):
         with pytest.warns(regpath.SelectionWarning, match=r"smallest lambda .* extend=True"):

@@ -98,10 +98,8 @@ class ProxNewtonSolver:
         self.deadline = math.inf
         self.why = ["proximal Newton steps on a working set, with a Gram matrix of kept weights"]
         self._loss, self._model_for, self._model = loss, model_for, model_for(0)
-        self._excluded = np.tile(g.constant | np.isinf(factor) | ((lower == 0) & (upper == 0)), K)
-        factor = np.where(self._excluded, 0.0, np.tile(factor, K))
-        self._penalised = ~self._excluded & (factor > 0.0)
-        self._free = np.flatnonzero(~self._excluded & (factor == 0.0))
+        self._never = np.tile(g.constant | np.isinf(factor) | ((lower == 0) & (upper == 0)), K)
+        factor = np.where(self._never, 0.0, np.tile(factor, K))
         self._unit = np.tile(1.0 / g.penalty_scale, K)
         l1 = factor / self._unit
         limits = np.tile(lower, K) / loss.response, np.tile(upper, K) / loss.response
@@ -109,13 +107,13 @@ class ProxNewtonSolver:
         self._own_slope = loss.unit / loss.response**2
         self._slope = self._own_slope * loss.response
         self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
+        self._exclude(np.zeros(g.p, np.bool_))
         self._point = Point(*loss.centred(loss.start()))
         self._null_value = self._point.terms.value
         self.null = self._null_value or 1.0
         residual = self._null_residual = self._point.terms.residual.copy()
         gradient = g.gradients(residual).ravel()
         self._top = float(np.abs(gradient).max(initial=0.0))
-        self._shared = ~self._excluded[-g.p :] & np.isinf(lower) & np.isinf(upper) & (K > 1)
         self._held = np.empty(0, np.int64)
         self._outside = Outside(g, self._penalty, self._excluded, residual, gradient)
         self._moves = Moves(g, loss, self._outside, self._point)
@@ -189,7 +187,53 @@ class ProxNewtonSolver:
                 target *= 0.1
             self._admit(violators)
 
+    def restrict(self, columns: Index, *, afresh: bool = False) -> None:
+        """Exclude all columns but these; the next point begins where the last one ended.
+
+        If that fits worse without the others than the null model does, it begins there, as it does
+        with ``afresh``.
+        """
+        others = np.ones(self.geometry.p, np.bool_)
+        others[columns] = False
+        self._exclude(others)
+        inside, kept = self._outside.inside, ~self._excluded[self._working]
+        if afresh or not kept.all():
+            self._keep(kept)
+            self._move_to(self._b)
+            if afresh or not self._point.terms.value <= self._null_value:
+                self._point.intercepts = np.zeros(self.n_outputs)
+                self._move_to(np.zeros(self._b.size))
+            self._new_model(LEAST_CURVATURE)
+        inside[:] = self._excluded
+        inside[self._working] = inside[self._held] = True
+        self._hold()
+        self._admit(np.flatnonzero(~inside))
+
     # -- the working set -----------------------------------------------------------------------
+
+    def _exclude(self, columns: NDArray[np.bool_]) -> None:
+        """Let some columns have no coefficients, beside those that never have any."""
+        penalty, p = self._penalty, self.geometry.p
+        self._excluded = self._never | np.tile(columns, self.n_outputs)
+        self._penalised = ~self._excluded & (penalty.l1 > 0.0)
+        self._free = np.flatnonzero(~self._excluded & (penalty.l1 == 0.0))
+        unlimited = np.isinf(penalty.lower[-p:]) & np.isinf(penalty.upper[-p:])
+        self._shared = ~self._excluded[-p:] & unlimited & (self.n_outputs > 1)
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        """Let the others leave the working set."""
+        self._working = self._working[kept]
+        self._b, self._gradient = self._b[kept], self._gradient[kept]
+        self._local = self._penalty.at(self._working)
+
+    def _move_to(self, b: Array) -> None:
+        """Be where the coefficients of the working set are these."""
+        point = self._point
+        eta = self._moves.predictor(self._working, b) + point.intercepts[:, None]
+        shift, point.eta, point.terms = self._loss.centred(eta)
+        point.intercepts = point.intercepts + shift
+        self._b = b
+        self._gradient = self._outside.gradient_of(point.terms.residual, self._working)
 
     def _entering(self) -> Index:
         """Features outside whose estimated gradient reaches its threshold, and unpenalised ones."""
@@ -214,17 +258,13 @@ class ProxNewtonSolver:
         moving = np.flatnonzero(np.tile(common != 0.0, self.n_outputs))
         self._admit(moving[~self._outside.inside[moving]])
         kept = ~np.isin(self._working, held)
-        self._working, self._b = self._working[kept], self._b[kept]
+        self._keep(kept)
         self._b -= common[self._working % p]
-        self._gradient, self._local = self._gradient[kept], self._penalty.at(self._working)
-        self._outside.inside[self._held] = False
+        self._outside.inside[self._held] = self._excluded[self._held]
         self._outside.inside[held] = True
         self._held = held
         if moving.size:
-            point = self._point
-            eta = self._moves.predictor(self._working, self._b) + point.intercepts[:, None]
-            shift, point.eta, point.terms = self._loss.centred(eta)
-            point.intercepts = point.intercepts + shift
+            self._move_to(self._b)
         if leaving.any():
             self._new_model(LEAST_CURVATURE)
 
@@ -247,9 +287,7 @@ class ProxNewtonSolver:
         kept = near | (self._b != 0.0)
         left = self._working[~kept]
         self._outside.inside[left] = False
-        self._working = self._working[kept]
-        self._b, self._gradient = self._b[kept], self._gradient[kept]
-        self._local = self._penalty.at(self._working)
+        self._keep(kept)
         self._new_model(self._least)
 
     def _new_model(self, least: float) -> None:
