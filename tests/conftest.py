@@ -13,6 +13,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from r_session import RSession  # noqa: E402
+
 # The first example of a property may compile kernels, so there is no deadline. The examples are
 # the same in every run: a failure of the suite is reproducible, and hunting is done apart from it.
 hypothesis.settings.register_profile(
@@ -62,3 +64,20 @@ def run(
         return code, out, err.splitlines()
 
     return call
+
+
+@pytest.fixture(scope="session")
+def r_session() -> Iterator[RSession]:
+    """An R process, which starts with the first script."""
+    session = RSession()
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def one_r(r_session: RSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts for R do not start R each time."""
+    from regpath.benchmark import glmnet_r
+
+    glmnet_r.glmnet_version()  # which is asked once, of an R of its own
+    monkeypatch.setattr(glmnet_r, "_rscript", r_session)

@@ -181,6 +181,7 @@ EVERY = {
 
 
 @pytest.mark.filterwarnings("default")  # warnings of other packages are not ours
+@pytest.mark.usefixtures("one_r")
 @pytest.mark.parametrize("options", EVERY.values(), ids=EVERY)
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_solver_solves_the_problem_that_is_stated(rng, name, options):
@@ -205,6 +206,21 @@ def test_every_solver_solves_the_problem_that_is_stated(rng, name, options):
     peer.release()
     assert coefs.shape == (12, 6)
     assert reference.worst(reference.learn(coefs)) < 1e-7
+
+
+def test_glmnet_starts_r_and_says_what_r_says(rng, request):
+    stated = variant(rng, sparse=True, factors=True)
+    peer = SOLVERS["glmnet"]
+    if peer.version() is None:
+        pytest.skip("glmnet is not installed")
+    _, alone = peer.run(stated, 1e-9)
+    wrong = replace(stated, lambdas=-stated.lambdas)
+    with pytest.raises(RuntimeError, match="lambdas should be non-negative"):
+        peer.run(wrong, 1e-9)
+    request.getfixturevalue("one_r")
+    _, together = peer.run(stated, 1e-9)
+    peer.release()
+    assert_array_equal(alone.toarray(), together.toarray())
 
 
 @pytest.mark.parametrize("name", SOLVERS)
