@@ -13,7 +13,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from r_session import RSession  # noqa: E402
+from r_session import RSession
 
 # The first example of a property may compile kernels, so there is no deadline. The examples are
 # the same in every run: a failure of the suite is reproducible, and hunting is done apart from it.

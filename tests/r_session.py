@@ -1,4 +1,4 @@
-"""One R process for many scripts: to start R and load glmnet takes longer than the fits of a test."""
+"""One R process for many scripts: to start R and load glmnet takes longer than to fit."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ SERVE = """
 input <- file("stdin", "r")
 while (length(folder <- readLines(input, 1)) > 0) {
   setwd(folder)
-  tryCatch(source("run.R", local = new.env()), error = function(e) cat("failed", conditionMessage(e)))
+  say <- function(e) cat("failed", conditionMessage(e))
+  tryCatch(source("run.R", local = new.env()), error = say)
   cat("\\ndone\\n")
   flush(stdout())
 }
