@@ -346,13 +346,13 @@ def test_each_solver_has_its_process(report):
         [problem("prostate", n_lambdas=8)],
         solvers=["sklearn", Dying(), Hanging()],
         repeats=1,
-        limit=8.0,
+        limit=4.0,
         on_step=steps.append,
     )
     notes = {row.solver: row.note for row in found.rows}
     assert notes["sklearn"] == ""
     assert notes["dying"] == "its process ended with exit code 7 at tol=1e-03"
-    assert notes["hanging"] == "stopped after 8 s at tol=1e-03"
+    assert notes["hanging"] == "stopped after 4 s at tol=1e-03"
     assert found.cases[0].certified < 1e-8  # by regpath, which does not take part
     assert "prostate: timing sklearn" in steps
 
