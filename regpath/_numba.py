@@ -84,7 +84,11 @@ def _named_tuple_classes(signature: tuple[Any, ...]) -> Iterator[type]:
 
 
 class _Index(IndexDataCacheFile):  # type: ignore[misc]
-    """An index file that is empty when it cannot be read, instead of raising."""
+    """An index file that is empty when it cannot be read, and entries that say whose they are.
+
+    Numba numbers the files of entries. Two processes that compile the same kernel for different
+    types at the same time may take the same number, and then one would run the code of the other.
+    """
 
     def _load_index(self) -> dict[Any, str]:
         try:
@@ -92,6 +96,15 @@ class _Index(IndexDataCacheFile):  # type: ignore[misc]
         except Exception:  # unpickling runs foreign imports: anything can be raised
             return {}
         return entries
+
+    def save(self, key: Any, data: Any) -> None:
+        super().save(key, (self._source_stamp, key, data))
+
+    def load(self, key: Any) -> Any:
+        entry = super().load(key)
+        if entry is None or entry[:2] != (self._source_stamp, key):
+            return None
+        return entry[2]
 
 
 class _Cache(FunctionCache):  # type: ignore[misc]

@@ -9,6 +9,7 @@ import typing
 import numpy as np
 import slow_families as slow
 
+from regpath.diagnostics import Certificate, certify
 from regpath.result import Path
 
 N, P = 30, 5
@@ -157,6 +158,13 @@ def solved(family: str, option: str) -> tuple[slow.Problem, Path]:
     lambdas = slow.null_gradient(problem) * np.array([0.4, 0.06])
     path, _ = slow.best_path(problem, lambdas)
     return problem, path
+
+
+@functools.cache
+def certified(family: str, option: str) -> Certificate:
+    """The certificate of these solutions."""
+    problem, path = solved(family, option)
+    return certify(path, problem.X, problem.y)
 
 
 def points(problem: slow.Problem, path: Path) -> list[tuple[float, np.ndarray, np.ndarray]]:

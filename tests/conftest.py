@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Beside other processes the threads of a BLAS mostly wait, and take the cores to do so.
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 import hypothesis
 import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
+
+from r_session import RSession
 
 # The first example of a property may compile kernels, so there is no deadline. The examples are
 # the same in every run: a failure of the suite is reproducible, and hunting is done apart from it.
@@ -62,3 +70,20 @@ def run(
         return code, out, err.splitlines()
 
     return call
+
+
+@pytest.fixture(scope="session")
+def r_session() -> Iterator[RSession]:
+    """An R process, which starts with the first script."""
+    session = RSession()
+    yield session
+    session.close()
+
+
+@pytest.fixture
+def one_r(r_session: RSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scripts for R do not start R each time."""
+    from regpath.benchmark import glmnet_r
+
+    glmnet_r.glmnet_version()  # which is asked once, of an R of its own
+    monkeypatch.setattr(glmnet_r, "_rscript", r_session)

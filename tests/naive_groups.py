@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.testing import assert_allclose
-from scipy.special import logsumexp
 
 from regpath._inputs import check_design
 from regpath.solvers.geometry import measure
@@ -68,10 +67,16 @@ def answer(X, Y, loss="gaussian", *, lambdas=None, n_lambdas=8, ratio=1e-2, **op
     return Answer(solver, points, lambdas, coefs, intercepts)
 
 
+def logsumexp(E):
+    """Over columns. That of SciPy takes ten times as long for so few rows, and FISTA many steps."""
+    top = E.max(axis=1)
+    return top + np.log(np.exp(E - top[:, None]).sum(axis=1))
+
+
 def loss_of(Y, E, weights, loss):
     if loss == "gaussian":
         return weights @ ((Y - E) ** 2).sum(axis=1) / 2
-    return weights @ (logsumexp(E, axis=1) - (Y * E).sum(axis=1))
+    return weights @ (logsumexp(E) - (Y * E).sum(axis=1))
 
 
 def deviations(X, weights, standardize=True):
@@ -123,7 +128,7 @@ def fista(X, Y, lambda_, loss, *, steps=20_000, **options):
     best = value(B)
     for _ in range(steps):
         E = offset + ends @ A.T
-        P = E if loss == "gaussian" else np.exp(E - logsumexp(E, axis=1)[:, None])
+        P = E if loss == "gaussian" else np.exp(E - logsumexp(E)[:, None])
         z = A + ((Y - P) * w[:, None]).T @ ends / bound
         size = np.linalg.norm(z, axis=0)
         shrink = np.maximum(1 - t1 / bound / np.where(size > 0, size, 1), 0) / (1 + t2 / bound)

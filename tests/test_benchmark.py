@@ -181,6 +181,7 @@ EVERY = {
 
 
 @pytest.mark.filterwarnings("default")  # warnings of other packages are not ours
+@pytest.mark.usefixtures("one_r")
 @pytest.mark.parametrize("options", EVERY.values(), ids=EVERY)
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_solver_solves_the_problem_that_is_stated(rng, name, options):
@@ -205,6 +206,21 @@ def test_every_solver_solves_the_problem_that_is_stated(rng, name, options):
     peer.release()
     assert coefs.shape == (12, 6)
     assert reference.worst(reference.learn(coefs)) < 1e-7
+
+
+def test_glmnet_starts_r_and_says_what_r_says(rng, request):
+    stated = variant(rng, sparse=True, factors=True)
+    peer = SOLVERS["glmnet"]
+    if peer.version() is None:
+        pytest.skip("glmnet is not installed")
+    _, alone = peer.run(stated, 1e-9)
+    wrong = replace(stated, lambdas=-stated.lambdas)
+    with pytest.raises(RuntimeError, match="lambdas should be non-negative"):
+        peer.run(wrong, 1e-9)
+    request.getfixturevalue("one_r")
+    _, together = peer.run(stated, 1e-9)
+    peer.release()
+    assert_array_equal(alone.toarray(), together.toarray())
 
 
 @pytest.mark.parametrize("name", SOLVERS)
@@ -330,13 +346,13 @@ def test_each_solver_has_its_process(report):
         [problem("prostate", n_lambdas=8)],
         solvers=["sklearn", Dying(), Hanging()],
         repeats=1,
-        limit=8.0,
+        limit=4.0,
         on_step=steps.append,
     )
     notes = {row.solver: row.note for row in found.rows}
     assert notes["sklearn"] == ""
     assert notes["dying"] == "its process ended with exit code 7 at tol=1e-03"
-    assert notes["hanging"] == "stopped after 8 s at tol=1e-03"
+    assert notes["hanging"] == "stopped after 4 s at tol=1e-03"
     assert found.cases[0].certified < 1e-8  # by regpath, which does not take part
     assert "prostate: timing sklearn" in steps
 

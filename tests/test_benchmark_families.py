@@ -252,6 +252,7 @@ CAUSES = ("does not take", "is for", "takes", "does not apply")
 
 
 @pytest.mark.filterwarnings("default")  # warnings of other packages are not ours
+@pytest.mark.usefixtures("one_r")
 @pytest.mark.parametrize("options", EVERY.values(), ids=EVERY)
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("name", SOLVERS)

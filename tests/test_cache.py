@@ -64,6 +64,22 @@ def bill(tariff: Any, x: float) -> float:
     return tariff.price(x)
 """
 
+SHARE = """
+from typing import Any
+from regpath._numba import kernel
+
+@kernel()
+def share(x: Any) -> float:
+    return x[0] / 2
+"""
+
+USE_SHARE = """
+import numpy as np
+from share import share
+x = np.array([1, 2, 3], np.int8), np.array([5.0, 6.0])
+print(*map(share, x), sum(share.stats.cache_hits.values()))
+"""
+
 OWN_LOSS = """
 from typing import NamedTuple
 
@@ -147,6 +163,17 @@ def test_truncated_files_are_compiled_again(copy: Path) -> None:
             if file.suffix == suffix:
                 file.write_bytes(file.read_bytes()[:20])
         assert run(copy, code) == "[1.5, -2.5] 0"
+
+
+def test_entries_under_the_name_of_another_are_compiled_again(copy: Path) -> None:
+    """As two processes leave them that compile a kernel for different types at the same time."""
+    (copy / "share.py").write_text(SHARE)
+    assert run(copy, USE_SHARE) == "0.5 2.5 0"
+    (file,) = copy.glob("__pycache__/share.share*.1.nbc")
+    other = file.with_name(file.name.replace(".1.nbc", ".2.nbc"))
+    other.write_bytes(file.read_bytes())
+    assert run(copy, USE_SHARE) == "0.5 2.5 1"
+    assert run(copy, USE_SHARE) == "0.5 2.5 2"
 
 
 def test_a_class_of_the_user_is_cached_and_followed(copy: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
@@ -19,6 +20,7 @@ from regpath.kernels.passes import (
     column_moments_many,
     combine_columns,
 )
+from regpath.solvers import threads
 from regpath.solvers.reader import OwnReader, dots_many, moments_many
 
 pytestmark = pytest.mark.kernels
@@ -341,12 +343,14 @@ def test_what_a_vector_is_told_does_not_depend_on_the_others(kind, rng):
 
 
 @pytest.mark.parametrize("kind", ["float64", "csc int32"])
-def test_number_of_threads_does_not_matter_to_many(kind, rng):
-    """Large enough for several threads to be worth it."""
-    X = np.round(rng.standard_normal((500, 4003))) * (rng.random((500, 4003)) < 0.5)
+def test_number_of_threads_does_not_matter_to_many(kind, rng, monkeypatch):
+    """Large enough for several threads to be worth it, and rows of more than one block."""
+    n, p = 520, 103 if numba.config.DISABLE_JIT else 4003
+    monkeypatch.setattr(threads, "ENTRIES_PER_THREAD", threads.ENTRIES_PER_THREAD * p // 4003)
+    X = np.round(rng.standard_normal((n, p))) * (rng.random((n, p)) < 0.5)
     design = DESIGNS[kind](X)
-    W = np.stack([draw_weights(rng, 500) for _ in range(5)])
-    V = rng.standard_normal((5, 500))
+    W = np.stack([draw_weights(rng, n) for _ in range(5)])
+    V = rng.standard_normal((5, n))
     for n_threads in (2, 3):
         assert_array_equal(dots_many(design, n_threads, V), dots_many(design, 1, V))
         for one, other in zip(

@@ -150,7 +150,7 @@ class TestOwnLoss:
         with pytest.raises(TypeError, match=says):
             regpath.lasso_path(*data, family=families.Custom(loss))
 
-    @pytest.mark.parametrize("loss", [NotATuple(), LogCosh, lambda y, eta: 0.0], ids=repr)
+    @pytest.mark.parametrize("loss", [NotATuple(), LogCosh, lambda y, eta: 0.0], ids=type)
     def test_other_objects_are_refused(self, data, loss):
         with pytest.raises(TypeError, match=r"or a loss with the methods of regpath.losses"):
             regpath.lasso_path(*data, family=loss)

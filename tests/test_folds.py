@@ -75,7 +75,7 @@ def test_random_state_decides_and_only_that():
     assert len({str(parts(folds_of(4, random_state=None))) for _ in range(5)}) == 5
 
 
-@pytest.mark.parametrize("bad", ["seed", -1, 1.5, [object()]], ids=repr)
+@pytest.mark.parametrize("bad", ["seed", -1, 1.5, [object()]], ids=type)
 def test_a_random_state_that_is_none(bad):
     with pytest.raises((TypeError, ValueError), match=r"cv_path\(random_state="):
         folds_of(4, random_state=bad)
@@ -114,7 +114,7 @@ def test_a_number_out_of_range(n_folds):
     refused(ValueError, n_folds, f"cv={n_folds}", f"between 2 and the {N} rows")
 
 
-@pytest.mark.parametrize("cv", [True, False, np.True_, 2.0, None, object()], ids=repr)
+@pytest.mark.parametrize("cv", [True, False, np.True_, 2.0, None, object()], ids=type)
 def test_things_that_are_no_folds(cv):
     refused(TypeError, cv, "a number of folds, 'loo', one label for every row, a splitter")
 
