@@ -202,7 +202,9 @@ def register_methods(*, inline: bool, **arities: int) -> None:
     ----------
     inline : bool
         Whether numba inlines them in its own representation. It makes loops inside a method as
-        fast as if they stood in the kernel, and takes about twice as long to compile.
+        fast as if they stood in the kernel, and takes about twice as long to compile. Around such a
+        call numba drops what it takes for dead code, ``self.a.b[i] = x`` inside a loop included:
+        arrays of nested tuples need a local name before the loop.
     **arities : int
         Name of the method, and its number of arguments without ``self``.
     """

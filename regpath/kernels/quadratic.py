@@ -309,7 +309,8 @@ def factorise(S: Any, F: Any, penalty: Any, size: int, most: int, largest: int) 
     Returns the order, or -1 if there are more than ``most`` features, or no room for as many of
     them as a factor of order ``largest`` holds.
     """
-    count, room = np.int64(0), F.R.shape[0]
+    # A literal 0 would be a type of its own, and `append` be compiled for it.
+    m, count, room = np.int64(0), np.int64(0), F.R.shape[0]
     for k in range(size):
         F.position[k] = OUTSIDE
         if is_free(penalty, k, S.b[k]):
@@ -317,7 +318,7 @@ def factorise(S: Any, F: Any, penalty: Any, size: int, most: int, largest: int) 
             count += 1
     if count > most or (count > room and room < largest):
         return -1
-    return append(F, S.G, penalty, F.queue, count, 0)
+    return append(F, S.G, penalty, F.queue, count, m)
 
 
 @kernel()

@@ -103,10 +103,10 @@ class RowMoves(NamedTuple):
         figures[COLUMNS] += count
 
     def look(self, t: float) -> float:
-        here, weighted = self.here, self.weighted
+        here, weighted, figures = self.here, self.weighted, self.here.figures
         for i in range(weighted.size):
             weighted[i] = here.eta[i] + t * here.aimed[i]
-        here.figures[SHIFT] = centre(self.rows, weighted, here.moved, here.then)
+        figures[SHIFT] = centre(self.rows, weighted, here.moved, here.then)
         return self.rows.sums[VALUE]  # type: ignore[no-any-return]
 
     def settle(self, t: float, g: Any) -> None:
