@@ -30,6 +30,7 @@ from numba.extending import overload_method
 
 __all__ = [
     "FUSED",
+    "METHODS",
     "REORDERED",
     "STRICT",
     "cache_directory",
@@ -47,6 +48,10 @@ REORDERED = frozenset({"reassoc", "contract", "nsz"})
 FUSED = frozenset({"contract", "nsz"})
 # Everything that decides (steps, gaps, bounds) keeps the order of operations that is written.
 STRICT: frozenset[str] = frozenset()
+
+
+# Names that kernels look up on the class of a named tuple. Its fields must have others.
+METHODS: set[str] = set()
 
 
 @cache
@@ -208,6 +213,7 @@ def register_methods(*, inline: bool, **arities: int) -> None:
     **arities : int
         Name of the method, and its number of arguments without ``self``.
     """
+    METHODS.update(arities)
     for name, arity in arities.items():
         # BaseNamedTuple: a tuple whose fields share one type is a NamedUniTuple.
         overload_method(

@@ -10,6 +10,7 @@ import math
 from typing import Any, NamedTuple, TypeAlias
 
 from regpath import losses
+from regpath._numba import METHODS
 
 __all__ = [
     "Binomial",
@@ -336,6 +337,12 @@ def _checked(call: str, family: Any) -> Family:
             raise TypeError(
                 f"{at}: a loss is a typing.NamedTuple with at least one field and the methods "
                 "terms(y, eta) and minimum(y); see regpath.losses."
+            )
+        taken = sorted(METHODS.intersection(family.function._fields))
+        if taken:
+            raise ValueError(
+                f"{at}: a field of a loss cannot be named {', '.join(map(repr, taken))}, which is "
+                "the name of a method to kernels; rename it."
             )
     result: Family = family
     return result

@@ -95,11 +95,11 @@ class Parabola(NamedTuple):
 USE_OWN_LOSS = """
 import numpy as np
 import regpath
-from regpath.kernels.rows import row_terms
+from regpath.kernels.rows import centre
 from parabola import Parabola
 X, y = np.array([[0.0], [0.0], [1.0], [1.0]]), np.array([0.0, 2.0, 4.0, 6.0])
 path = regpath.ridge_path(X, y, family=Parabola(2.0), lambdas=[0.0])
-print(round(path.null_deviance, 9), sum(row_terms.stats.cache_hits.values()))
+print(round(path.null_deviance, 9), sum(centre.stats.cache_hits.values()))
 """
 
 

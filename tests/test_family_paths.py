@@ -142,6 +142,14 @@ class TestOwnLoss:
         own = regpath.lasso_path(X, y, family=losses.Huber(0.5), n_lambdas=5)
         assert_array_equal(built_in.coefs, own.coefs)
 
+    def test_a_field_that_has_the_name_of_a_method_of_kernels(self, rng):
+        class Named(NamedTuple):
+            value: float
+            terms, minimum = NoFields.terms, NoFields.minimum
+
+        with pytest.raises(ValueError, match=r"fit_path\(family=.*field.*'value'.*rename it"):
+            regpath.fit_path(rng.standard_normal((9, 2)), np.arange(9.0), family=Named(1.0))
+
     @pytest.mark.parametrize("loss", [NoFields(), NoMinimum()], ids=["no fields", "no minimum"])
     def test_what_is_missing_is_said(self, data, loss):
         says = r"at least one field and the methods terms\(y, eta\) and minimum\(y\)"

@@ -2,15 +2,14 @@
 
 Loss and columns are behind an object ``moves``:
 
-==============================  ================================================================
-method                          meaning
-==============================  ================================================================
-``level()``                     half the deviance at the present point
-``aim(b, new)``                 prepares for the line from b to new
-``look(t)``                     half the deviance at the share t of that line, at the best
-                                intercepts
-``settle(t, g)``                goes to the point that was looked at, and writes the gradients
-==============================  ================================================================
+=====================  =========================================================================
+method                 meaning
+=====================  =========================================================================
+``half_deviance()``    half the deviance at the present point
+``aim_at(b, new)``     prepares for the line from b to new
+``look_at(t)``         half the deviance at the share t of that line, at the best intercepts
+``settle_at(t, g)``    goes to the point that was looked at, and writes the gradients
+=====================  =========================================================================
 
 Where they are arrays (`regpath.solvers.row_moves`) a step is one compiled call. Where they are
 objects of any kind (`regpath.solvers.moves`) the same function runs as it is written.
@@ -27,7 +26,7 @@ from regpath.kernels.gap import penalty_gap, penalty_value, shrinkage
 
 __all__ = ["step", "working_gap"]
 
-register_methods(inline=False, level=0, aim=2, look=1, settle=2)
+register_methods(inline=False, half_deviance=0, aim_at=2, look_at=1, settle_at=2)
 
 # Relative rounding error of an objective.
 ROUNDING = 1e-15
@@ -58,16 +57,16 @@ def step(moves: Any, penalty: Any, b: Any, g: Any, new: Any, proposed: Any, scal
         return False
     old = penalty_value(penalty, b, size)
     slope += penalty_value(penalty, new, size) - old
-    old += moves.level()
+    old += moves.half_deviance()
     noise = ROUNDING * (old + scale)
-    moves.aim(b, new)
+    moves.aim_at(b, new)
     t = 1.0
     while t > SHORTEST_STEP:
         for k in range(size):
             proposed[k] = new[k] if t == 1.0 else b[k] + t * (new[k] - b[k])
-        reached = moves.look(t) + penalty_value(penalty, proposed, size)
+        reached = moves.look_at(t) + penalty_value(penalty, proposed, size)
         if reached <= old + SUFFICIENT * t * slope + noise:
-            moves.settle(t, g)
+            moves.settle_at(t, g)
             for k in range(size):
                 b[k] = proposed[k]
             return True

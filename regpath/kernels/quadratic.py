@@ -310,7 +310,8 @@ def factorise(S: Any, F: Any, penalty: Any, size: int, most: int, largest: int) 
     them as a factor of order ``largest`` holds.
     """
     # A literal 0 would be a type of its own, and `append` be compiled for it.
-    m, count, room = np.int64(0), np.int64(0), F.R.shape[0]
+    none: Any = np.int64(0)
+    count, room = none, F.R.shape[0]
     for k in range(size):
         F.position[k] = OUTSIDE
         if is_free(penalty, k, S.b[k]):
@@ -318,7 +319,7 @@ def factorise(S: Any, F: Any, penalty: Any, size: int, most: int, largest: int) 
             count += 1
     if count > most or (count > room and room < largest):
         return -1
-    return append(F, S.G, penalty, F.queue, count, m)
+    return append(F, S.G, penalty, F.queue, count, none)
 
 
 @kernel()

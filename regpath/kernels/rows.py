@@ -20,7 +20,7 @@ __all__ = [
     "row_terms",
 ]
 
-register_methods(inline=False, evaluate=4)
+register_methods(inline=False, evaluate_rows=4)
 
 # Rows that are summed on their own.
 CHUNK = 8192
@@ -99,7 +99,7 @@ def centre(rows: Any, eta: Any, moved: Any, out: Any) -> float:
     Parameters
     ----------
     rows : object
-        ``evaluate(eta, shift, moved, out)`` fills ``moved`` with eta + shift, ``out`` as
+        ``evaluate_rows(eta, shift, moved, out)`` fills ``moved`` with eta + shift, ``out`` as
         `row_terms` does, and ``rows.sums`` with the sums over all rows. ``rows.fit_intercept`` says
         whether there is an intercept.
     eta, moved : ndarray of shape (n,)
@@ -107,7 +107,7 @@ def centre(rows: Any, eta: Any, moved: Any, out: Any) -> float:
         They end at the intercept that is returned.
     """
     shift, low, high, sums = 0.0, -math.inf, math.inf, rows.sums
-    rows.evaluate(eta, shift, moved, out)
+    rows.evaluate_rows(eta, shift, moved, out)
     for k in range(MOST_STEPS if rows.fit_intercept else 0):
         pull, noise = float(sums[SLOPE]), ROUNDING * float(sums[SIZE])
         if math.isnan(pull) or abs(pull) <= noise < math.inf:
@@ -123,10 +123,10 @@ def centre(rows: Any, eta: Any, moved: Any, out: Any) -> float:
         if abs(new - shift) <= 1e-16 * (1.0 + abs(shift)):
             break
         before, shift = shift, new
-        rows.evaluate(eta, shift, moved, out)
+        rows.evaluate_rows(eta, shift, moved, out)
         if abs(sums[SLOPE]) >= abs(pull) and abs(pull) <= 100.0 * noise < math.inf:
             shift = before  # nothing but rounding is left
-            rows.evaluate(eta, shift, moved, out)
+            rows.evaluate_rows(eta, shift, moved, out)
             break
     return shift
 

@@ -90,23 +90,23 @@ class Moves:
 
     # -- as `regpath.kernels.newton` wants it --------------------------------------------------
 
-    def level(self) -> float:
+    def half_deviance(self) -> float:
         """Half the deviance at the present point."""
         return self._point.terms.value
 
-    def aim(self, b: Array, new: Array) -> None:
+    def aim_at(self, b: Array, new: Array) -> None:
         """Prepare for the line from b to new."""
         point = self._point
         self._turn = self._model.intercepts(new - b)
         ahead = self.predictor(self._working, new) + (point.intercepts + self._turn)[:, None]
         self._direction = ahead - point.eta
 
-    def look(self, t: float) -> float:
+    def look_at(self, t: float) -> float:
         """Half the deviance on the way, at the best intercepts."""
         self._seen = self._loss.centred(self._point.eta + t * self._direction)
         return self._seen[2].value
 
-    def settle(self, t: float, g: Array) -> None:
+    def settle_at(self, t: float, g: Array) -> None:
         """Go to the point that was looked at."""
         point = self._point
         shift, point.eta, point.terms = self._seen

@@ -80,10 +80,10 @@ class RowMoves(NamedTuple):
     turns: Array
     here: Any
 
-    def level(self) -> float:
+    def half_deviance(self) -> float:
         return self.here.figures[LEVEL]  # type: ignore[no-any-return]
 
-    def aim(self, b: Any, new: Any) -> None:
+    def aim_at(self, b: Any, new: Any) -> None:
         figures, eta, aimed = self.here.figures, self.here.eta, self.here.aimed
         count, shift, turn = 0, 0.0, 0.0
         for k in range(b.size):
@@ -102,14 +102,14 @@ class RowMoves(NamedTuple):
         figures[TURN] = turn
         figures[COLUMNS] += count
 
-    def look(self, t: float) -> float:
+    def look_at(self, t: float) -> float:
         here, weighted, figures = self.here, self.weighted, self.here.figures
         for i in range(weighted.size):
             weighted[i] = here.eta[i] + t * here.aimed[i]
         figures[SHIFT] = centre(self.rows, weighted, here.moved, here.then)
         return self.rows.sums[VALUE]  # type: ignore[no-any-return]
 
-    def settle(self, t: float, g: Any) -> None:
+    def settle_at(self, t: float, g: Any) -> None:
         here, weighted, root = self.here, self.weighted, self.root
         figures, eta, now, then = here.figures, here.eta, here.now, here.then
         sums, moved, total = self.rows.sums, here.moved, 0.0

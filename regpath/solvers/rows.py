@@ -104,7 +104,7 @@ class Rows(NamedTuple):
     sums: Array
     fit_intercept: bool
 
-    def evaluate(self, eta: Array, shift: float, moved: Array, out: Array) -> None:
+    def evaluate_rows(self, eta: Array, shift: float, moved: Array, out: Array) -> None:
         for i in range(eta.size):
             moved[i] = eta[i] + shift
         row_terms(self.loss, self.data, moved, out, self.chunks, 0, self.chunks.shape[0])
@@ -215,7 +215,7 @@ class RowLoss:
         """Linear predictor (1, n) of no features: the offset."""
         return self._offset[None].copy()
 
-    def evaluate(self, eta: Array, shift: float, moved: Array, out: Array) -> None:
+    def evaluate_rows(self, eta: Array, shift: float, moved: Array, out: Array) -> None:
         """As in `regpath.kernels.rows.centre`, on several threads."""
         np.add(eta, shift, out=moved)
         in_ranges(row_terms, self._edges, self._loss, self._data, moved, out, self._chunks)
