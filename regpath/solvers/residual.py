@@ -46,6 +46,7 @@ class ResidualCore:
         self.coefs = coefs.copy()
         self.gradients: Array = np.empty(coefs.size)
         self.residual: Array
+        self._last_gap = np.inf
         self._refresh()
 
     @property
@@ -69,11 +70,11 @@ class ResidualCore:
         self.coefs = np.concatenate([self.coefs, zeros])
         self.gradients = np.concatenate([self.gradients, zeros])
 
-    def described(self, penalty: ElasticNet, unit: Array) -> tuple[float, float, float]:
-        """Squared length of the residual, value of the penalty and violation."""
-        value = float(penalty_value(penalty, self.coefs, self.size))
+    def described(self, penalty: ElasticNet, unit: Array) -> Array:
+        """Figures as in `GramCore.follow`; the gap is that of a solve that converged."""
+        value = penalty_value(penalty, self.coefs, self.size)
         violation = worst_violation(penalty, self.gradients, self.coefs, self.size, unit)
-        return self.residual_square, value, float(violation)
+        return np.array([self._last_gap, self.residual_square, value, violation, 0.0])
 
     def solve(
         self, penalty: ElasticNet, target: float, budget: int, unit: Array | None = None
@@ -86,7 +87,7 @@ class ResidualCore:
             self._epochs(penalty, everything, 1)
             done += self.ROUND
             self._refresh()
-            gap = self._gap(penalty)
+            gap = self._last_gap = self._gap(penalty)
             if gap <= target:
                 return Outcome(quadratic.CONVERGED, done)
             patience = 0 if gap < 0.999 * best else patience + 1
