@@ -129,7 +129,8 @@ def exact_gradients(
     """Compute the gradients of some features, in increasing order, output by output."""
     root, mean, scale, constant = columns
     weighted, dots = work
-    n, p, first = root.size, mean.size, np.int64(0)  # or all is compiled for a literal as well
+    n, p = root.size, mean.size
+    first: Any = np.int64(0)  # a literal would be another type, and compiled as well
     while first < features.size:
         output = features[first] // p
         own, last = r[output * n : (output + 1) * n], first

@@ -279,8 +279,8 @@ class ActiveSetSolver:
         figures = core.described(local, self._local_unit)
         if violators.size or code != quadratic.CONVERGED:
             g, b, rr = core.gradients, core.coefs, figures[quadratic.RESIDUAL_SQUARE]
-            others, outside = self._penalty.at(violators), self._outside.estimate.gradient[violators]
-            zeros, unit = np.zeros(violators.size), self._unit[violators]
+            others, unit = self._penalty.at(violators), self._unit[violators]
+            outside, zeros = self._outside.estimate.gradient[violators], np.zeros(unit.size)
             beyond = worst_violation(others, outside, zeros, violators.size, unit)
             figures[quadratic.GAP] = dual_gap(local, g, b, core.size, others, outside, rr)
             figures[quadratic.VIOLATION] = max(figures[quadratic.VIOLATION], beyond)
@@ -298,13 +298,13 @@ class ActiveSetSolver:
 
     def _describe(self, coefs: Array, figures: Array, exhausted: bool) -> SolvedPoints:
         """Points with coefficients (K, size) and figures (K, 5) as in `GramCore.follow`."""
-        order = np.argsort(self.working)
-        coefs = coefs[:, order]
+        order = self.working.argsort()
+        coefs = coefs.take(order, axis=1)
         rows, places = coefs.nonzero()
         gap, rr, value, violation, n_iter = figures.T
         gap = gap / NULL
         return SolvedPoints(
-            indptr=np.searchsorted(rows, np.arange(len(coefs) + 1)),
+            indptr=rows.searchsorted(np.arange(len(coefs) + 1)),
             features=self.working[order[places]],
             coefs=coefs[rows, places],
             objective=(0.5 * rr + value) / NULL,

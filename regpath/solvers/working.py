@@ -41,6 +41,10 @@ class Working(Protocol):
     def entries(self) -> int:
         """Stored entries: the cost of one sweep."""
 
+    @property
+    def centre(self) -> Array:
+        """The vector of length n whose multiple is the last entry of a residual."""
+
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
 
@@ -50,7 +54,8 @@ class Working(Protocol):
 
 def start_residual(columns: Working, response: Array, b: Array) -> Array:
     """Residual y~ - X~_W b in the form that kernels update: with room for the shift at its end."""
-    r, support = np.append(response, 0.0), np.flatnonzero(b)
+    r, support = np.empty(response.size + 1), b.nonzero()[0]
+    r[:-1], r[-1] = response, 0.0
     combine_columns(columns.design, -1.0, support, b[support], r)
     return r
 
@@ -91,6 +96,11 @@ class DenseWorking:
     def entries(self) -> int:
         """Stored entries: the cost of one sweep."""
         return self.size * self._geometry.n
+
+    @property
+    def centre(self) -> Array:
+        """The vector of length n whose multiple is the last entry of a residual."""
+        return self._geometry.root
 
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
@@ -148,6 +158,11 @@ class SparseWorking:
     def entries(self) -> int:
         """Stored entries: the cost of one sweep."""
         return int(self._indptr[self.size])
+
+    @property
+    def centre(self) -> Array:
+        """The vector of length n whose multiple is the last entry of a residual."""
+        return self._geometry.root
 
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
