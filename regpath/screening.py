@@ -11,16 +11,14 @@ threshold of the penalty. Rounding is part of the bound.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.kernels.primitives import dot
 from regpath.kernels.project import estimate
 
-__all__ = ["Estimate", "Known", "References", "length"]
+__all__ = ["Estimate", "Known", "References"]
 
 Array = NDArray[np.float64]
 
@@ -118,11 +116,6 @@ class References:
         """Gradient of a residual from its projection on the references, with the error bound."""
         gradient = np.empty(self._gradients.shape[1])
         return Estimate(gradient, *estimate(self.known, residual, gradient))
-
-
-def length(v: Array) -> float:
-    """Euclidean length."""
-    return math.sqrt(dot(v, v))
 
 
 def _pseudo_inverse(products: Array) -> Array:

@@ -155,17 +155,31 @@ class ActiveSetSolver:
             outcome = self._solve(self.max_iter - n_iter)
             n_iter += outcome.iterations
             figures, violators = self._certify(outcome.code)
-            exhausted = n_iter >= self.max_iter
-            if figures[quadratic.GAP] <= self.tol * NULL or not violators.size or exhausted:
-                figures[quadratic.ITERATIONS] = n_iter
-                return self._describe(self.core.coefs[None], figures[None], exhausted)
+            reached = figures[quadratic.GAP] <= self.tol * NULL
+            if reached or not violators.size or n_iter >= self.max_iter:
+                return self._describe(figures, n_iter)
             self._admit(violators)
 
     def _follow(self, strengths: Array) -> SolvedPoints:
         """Points whose features are all in the Gram matrix, so that a solve certifies itself."""
         target, budget = INNER_SHARE * self.tol * NULL, min(self.max_iter, CHUNK)
-        done = self._gram.follow(self._local, strengths, self._local_unit, target, budget)
-        return self._describe(*done[1:], exhausted=False)
+        unit = self._local_unit
+        _, coefs, figures = self._gram.follow(self._local, strengths, unit, target, budget)
+        rows, places = coefs.nonzero()
+        gap, rr, value, violation, n_iter = figures.T
+        return SolvedPoints(
+            indptr=np.searchsorted(rows, np.arange(len(coefs) + 1)),
+            features=self.working[places],
+            coefs=coefs[rows, places],
+            objective=(0.5 * rr + value) / NULL,
+            gap=gap / NULL,
+            violation=violation,
+            explained=self._yy - rr,
+            n_iter=n_iter.astype(np.int64),
+            working_set=self._gram.size,
+            reached=gap / NULL <= self.tol,
+            exhausted=False,
+        )
 
     def _points_at_once(self) -> int:
         """Points that take about a millisecond in all: the path looks at the clock in between."""
@@ -296,25 +310,23 @@ class ActiveSetSolver:
 
     # -- record --------------------------------------------------------------------------------
 
-    def _describe(self, coefs: Array, figures: Array, exhausted: bool) -> SolvedPoints:
-        """Points with coefficients (K, size) and figures (K, 5) as in `GramCore.follow`."""
-        order = self.working.argsort()
-        coefs = coefs.take(order, axis=1)
-        rows, places = coefs.nonzero()
-        gap, rr, value, violation, n_iter = figures.T
-        gap = gap / NULL
+    def _describe(self, figures: Array, n_iter: int) -> SolvedPoints:
+        # Numbers, not arrays of one: these lines run between all kernels of a path.
+        gap, rr, value, violation, _ = figures.tolist()
+        b = self.core.coefs
+        support = b.nonzero()[0]
         return SolvedPoints(
-            indptr=rows.searchsorted(np.arange(len(coefs) + 1)),
-            features=self.working[order[places]],
-            coefs=coefs[rows, places],
-            objective=(0.5 * rr + value) / NULL,
-            gap=gap,
-            violation=violation,
-            explained=self._yy - rr,
-            n_iter=n_iter.astype(np.int64),
-            working_set=self.working.size,
-            reached=gap <= self.tol,
-            exhausted=exhausted,
+            indptr=np.array([0, support.size]),
+            features=self.working[support],
+            coefs=b[support],
+            objective=np.array([(0.5 * rr + value) / NULL]),
+            gap=np.array([gap / NULL]),
+            violation=np.array([violation]),
+            explained=np.array([self._yy - rr]),
+            n_iter=np.array([n_iter]),
+            working_set=b.size,
+            reached=np.array([gap / NULL <= self.tol]),
+            exhausted=n_iter >= self.max_iter,
         )
 
     # -- strategy ------------------------------------------------------------------------------

@@ -55,7 +55,7 @@ class SolvedPoints(NamedTuple):
     indptr : ndarray of shape (K + 1,)
         Point k holds the entries from indptr[k] to indptr[k + 1] of the next two:
     features : ndarray of shape (indptr[K],)
-        non-zero features, increasing within a point (k p + j is column j for output k), and
+        non-zero features, in any order within a point (k p + j is column j for output k), and
     coefs : ndarray of shape (indptr[K],)
         their working coefficients.
     objective, gap : ndarray of shape (K,)
