@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from regpath._numba import REORDERED, kernel
+from regpath._numba import kernel
 from regpath.kernels.primitives import combine, dot
 
 __all__ = ["estimate", "project"]
@@ -14,7 +14,7 @@ __all__ = ["estimate", "project"]
 ROUNDS = 2
 
 
-@kernel()
+@kernel(inline="numba")
 def estimate(known: Any, residual: Any, gradient: Any) -> tuple[float, float]:
     """Fill in the gradient of the projection of a residual on the known ones.
 
@@ -42,7 +42,7 @@ def estimate(known: Any, residual: Any, gradient: Any) -> tuple[float, float]:
     return math.sqrt(squares[1]), magnitude
 
 
-@kernel(REORDERED)
+@kernel(inline="numba")
 def project(known: Any, inverse: Any, v: Any, rest: Any, weights: Any, scratch: Any) -> Any:
     """Write weights so that sum_k weights_k known_k is nearest to v; rest is what is left of v.
 

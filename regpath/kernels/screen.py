@@ -149,7 +149,7 @@ def exact_gradients(
         first = last
 
 
-@kernel()
+@kernel(inline="numba")
 def violators_among(penalty: Any, gradient: Any, features: Any) -> int:
     """Move those of some features to the front that are not optimal at 0; returns how many."""
     count = 0

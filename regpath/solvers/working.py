@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from regpath.designs import Centred, Csc, Dense
 from regpath.kernels.gather import gather_dense, gather_sparse, row_products
 from regpath.kernels.passes import combine_columns
+from regpath.kernels.primitives import combine
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
 
@@ -48,15 +49,18 @@ class Working(Protocol):
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
 
+    def subtract(self, b: Array, r: Array) -> None:
+        """Subtract the columns times b from a residual in the form of the kernels, in place."""
+
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
 
 
 def start_residual(columns: Working, response: Array, b: Array) -> Array:
     """Residual y~ - X~_W b in the form that kernels update: with room for the shift at its end."""
-    r, support = np.empty(response.size + 1), b.nonzero()[0]
+    r = np.empty(response.size + 1)
     r[:-1], r[-1] = response, 0.0
-    combine_columns(columns.design, -1.0, support, b[support], r)
+    columns.subtract(b, r)
     return r
 
 
@@ -121,6 +125,10 @@ class DenseWorking:
         edges = equal_ranges(self.size, threads_worth(work, self._geometry.n_threads))
         in_ranges(row_products, edges, new, self.design.columns, block)
         return block
+
+    def subtract(self, b: Array, r: Array) -> None:
+        """Subtract the columns times b from a residual in the form of the kernels, in place."""
+        combine(-1.0, b, self._columns, self.size, r, self._geometry.n)
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
@@ -201,6 +209,11 @@ class SparseWorking:
             block[:m, old + m] = block[m, old : old + m]
         block -= np.outer(self._centre[old : self.size], self._centre[: self.size])
         return block
+
+    def subtract(self, b: Array, r: Array) -> None:
+        """Subtract the columns times b from a residual in the form of the kernels, in place."""
+        support = b.nonzero()[0]
+        combine_columns(self.design, -1.0, support, b[support], r)
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
