@@ -44,12 +44,12 @@ def descend_round(
         Coefficients and their residual, both updated; the gradients are filled in.
     room : `regpath.solvers.residual.Room`
     """
-    size, count = b.size, 0
+    size, count, support = b.size, 0, room.support
     for k in range(size):
         if b[k] != 0.0:
-            room.support[count] = k
+            support[count] = k
             count += 1
-    accelerate(design, penalty, response, centre, b, r, room.support[:count], room)
+    accelerate(design, penalty, response, centre, b, r, support[:count], room)
     descend(design, penalty, b, r, room.everything, 1)
     start(design, response, b, r, room)  # no drift from many updates
     dots(design, room.everything, r, g)
@@ -136,15 +136,15 @@ def anderson(history: Any, size: int, system: Any) -> bool:
 @kernel(FUSED)
 def start(design: Any, response: Any, b: Any, r: Any, room: Any) -> None:
     """Residual of coefficients afresh."""
-    count, n = 0, response.size
+    count, n, nonzero, coefs = 0, response.size, room.nonzero, room.coefs
     for k in range(b.size):
         if b[k] != 0.0:
-            room.nonzero[count], room.coefs[count] = k, b[k]
+            nonzero[count], coefs[count] = k, b[k]
             count += 1
     for i in range(n):
         r[i] = response[i]
     r[n] = 0.0
-    design.combine(-1.0, room.nonzero[:count], room.coefs[:count], r)
+    design.combine(-1.0, nonzero[:count], coefs[:count], r)
 
 
 @kernel(FUSED)
