@@ -173,8 +173,8 @@ def store_coefs(blocks: Sequence[Columns], p: int) -> Any:
     Parameters
     ----------
     blocks : sequence of (indptr, indices, values)
-        Neighbouring columns each, as in `scipy.sparse.csc_array`; indices increase within a column.
-        Zeros among the values are dropped.
+        Neighbouring columns each, as in `scipy.sparse.csc_array`, the indices of a column in any
+        order. Zeros among the values are dropped.
     p : int
         Number of features.
 
@@ -210,6 +210,7 @@ def store_coefs(blocks: Sequence[Columns], p: int) -> Any:
     )
     matrix = csc_array(parts, shape=(p, n_columns))
     matrix.eliminate_zeros()
+    matrix.sort_indices()
     return matrix
 
 

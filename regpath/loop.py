@@ -99,12 +99,14 @@ class Fit:
 
         ``advance`` is told the number of points after every step.
         """
-        record, options = self._record, self._options
+        record, watched = self._record, _is_watched(self._options)
         record.extend(lambdas)
         try:
             for points in self._solver.path(lambdas):
-                for point in points.split() if _is_watched(options) else (points,):
-                    reason = _add(self._solver, record, options, point)
+                if not watched:
+                    record.add(points)
+                for point in points.split() if watched else ():
+                    reason = _add(self._solver, record, self._options, point)
                     if reason is not None:
                         return record.stop(reason)
                 advance(points.size)
@@ -137,13 +139,11 @@ def _is_watched(options: Options) -> bool:
 
 
 def _add(solver: Solver, record: Record, options: Options, points: SolvedPoints) -> Status | None:
-    """Record points (one, if it is watched); returns why the path ends here, or None."""
+    """Record a point that an option watches; returns why the path ends here, or None."""
     limit, budget = options.max_features, options.time_budget
-    if limit is not None and points.size and record.n_nonzero(points) > limit:
+    if limit is not None and record.n_nonzero(points) > limit:
         return Status.MAX_FEATURES
     record.add(points)
-    if not points.size or not _is_watched(options):
-        return None
     told = record.progress()
     if options.callback is not None and options.callback(record.size - 1, told) is True:
         return Status.CALLBACK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numba
@@ -23,6 +23,10 @@ from regpath.validation import Options, Problem
 __all__ = ["Progress", "Record", "working_limits"]
 
 Array = NDArray[np.float64]
+
+
+# Coefficients that are brought into the user's units at once.
+AT_ONCE = 1_000_000
 
 
 class Progress(NamedTuple):
@@ -49,6 +53,7 @@ class Record:
         self._statuses: list[Status] = []
         self._seconds: list[float] = []
         self._passes: list[float] = []
+        self._working_sets: list[int] = []
         self._clock = time.monotonic()
         self._counted = 0.0
         self._stopped: Status | None = None
@@ -59,18 +64,19 @@ class Record:
 
     def add(self, points: SolvedPoints) -> None:
         """Keep points; those that were solved together share their time."""
-        if not points.size:
+        size = points.size
+        if not size:
             return
         now, passes = time.monotonic(), self._geometry.passes
         self._points.append(points)
-        none = [0.0] * (points.size - 1)
-        self._seconds += [(now - self._clock) / points.size] * points.size
-        self._passes += [passes - self._counted, *none]
+        self._seconds += [(now - self._clock) / size] * size
+        self._passes += [passes - self._counted, *[0.0] * (size - 1)]
+        self._working_sets += [points.working_set] * size
         self._clock, self._counted = now, passes
         failed = Status.MAX_ITER if points.exhausted else Status.ROUNDING
         reached = Status.CONVERGED if self._units.by_conjugate else Status.KKT_BOUND
         self._statuses += [reached if r else failed for r in points.reached.tolist()]
-        self.size += points.size
+        self.size += size
 
     def n_nonzero(self, points: SolvedPoints) -> int:
         """Features with a non-zero coefficient at the last of some points."""
@@ -98,7 +104,8 @@ class Record:
 
     def path(self, problem: Problem, options: Options, why: list[str]) -> Path:
         """The finished path, in the user's units."""
-        points, units, response = self._points, self._units, problem.response
+        points = self._points = list(_in_blocks(self._points))
+        units, response = self._units, problem.response
         columns = self._user_coefs(problem)
         lambdas = self.lambdas[: self.size]
         self._tell_separation(problem, options.tol)
@@ -113,7 +120,7 @@ class Record:
             kkt_violations=self._violations(lambdas),
             n_iters=_joined((p.n_iter for p in points), np.int64),
             passes=np.array(self._passes),
-            working_set_sizes=_joined((np.full(p.size, p.working_set) for p in points), np.int64),
+            working_set_sizes=np.array(self._working_sets, np.int64),
             seconds=np.array(self._seconds),
             statuses=tuple(self._statuses),
             feature_names=problem.feature_names,
@@ -194,12 +201,26 @@ class Record:
             "notes": list(problem.notes),
             "n_rows": problem.n,
             "passes": g.passes,
-            "largest_working_set": max((p.working_set for p in self._points), default=0),
+            "largest_working_set": max(self._working_sets, default=0),
             "constant_columns": [names[j] for j in constant] if names else constant,
             "seconds_total": time.monotonic() - self.started,
             "stopped": self._stopped.value if self._stopped else None,
             "versions": _versions(),
         }
+
+
+def _in_blocks(points: list[SolvedPoints]) -> Iterator[SolvedPoints]:
+    """The same points, as many together as make no more coefficients than `AT_ONCE`."""
+    waiting: list[SolvedPoints] = []
+    entries = 0
+    for some in points:
+        entries += some.features.size
+        if waiting and entries > AT_ONCE:
+            yield SolvedPoints.joined(waiting)
+            waiting, entries = [], some.features.size
+        waiting.append(some)
+    if waiting:
+        yield SolvedPoints.joined(waiting)
 
 
 def _dev_ratio(points: SolvedPoints) -> Array:

@@ -11,16 +11,14 @@ threshold of the penalty. Rounding is part of the bound.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.kernels.primitives import combine, dot
-from regpath.kernels.project import project
+from regpath.kernels.project import estimate
 
-__all__ = ["Estimate", "References", "length"]
+__all__ = ["Estimate", "Known", "References"]
 
 Array = NDArray[np.float64]
 
@@ -42,6 +40,29 @@ class Estimate(NamedTuple):
     magnitude: float
 
 
+class Known(NamedTuple):
+    """Residuals whose gradients are known, for kernels.
+
+    Attributes
+    ----------
+    residuals : ndarray of shape (m, n)
+    gradients : ndarray of shape (m, p)
+    inverse : ndarray of shape (m, m)
+        Inverse of the products of the residuals,
+    lengths : ndarray of shape (m,)
+        and their lengths.
+    rest : ndarray of shape (n,)
+    scratch : ndarray of shape (3, m)
+    """
+
+    residuals: Array
+    gradients: Array
+    inverse: Array
+    lengths: Array
+    rest: Array
+    scratch: Array
+
+
 class References:
     """The most recent residuals whose gradients are known for every feature.
 
@@ -57,8 +78,8 @@ class References:
         self._residuals = np.empty((capacity, n))
         self._gradients = np.empty((capacity, p))
         self._products = np.empty((capacity, capacity))
-        self._inverse: Array | None = None  # of the products, once it is needed
-        self._lengths = np.empty(0)
+        self._rest = np.empty(n)
+        self._known: Known | None = None  # once it is needed
         self._count = 0
         self._next = 0
 
@@ -69,39 +90,32 @@ class References:
         self._gradients[slot] = gradient
         self._count = max(self._count, slot + 1)
         self._next = (slot + 1) % len(self._residuals)
-        products = self._dots(residual)
+        # Own loops: the threads of a BLAS wait for each other actively, which costs milliseconds a
+        # product where another process holds a core.
+        products = np.einsum("ij,j", self._residuals[: self._count], residual)
         self._products[slot, : self._count] = products
         self._products[: self._count, slot] = products
-        self._inverse = None
+        self._known = None
+
+    @property
+    def known(self) -> Known:
+        """What is known, for kernels."""
+        if self._known is None:
+            m = self._count
+            self._known = Known(
+                residuals=self._residuals[:m],
+                gradients=self._gradients[:m],
+                inverse=_pseudo_inverse(self._products[:m, :m]),
+                lengths=np.sqrt(np.diagonal(self._products)[:m]),
+                rest=self._rest,
+                scratch=np.empty((3, m)),
+            )
+        return self._known
 
     def estimate(self, residual: Array) -> Estimate:
         """Gradient of a residual from its projection on the references, with the error bound."""
-        known = self._count
-        if self._inverse is None:
-            self._inverse = _pseudo_inverse(self._products[:known, :known])
-            self._lengths = np.sqrt(np.diagonal(self._products)[:known])
-        weights, rest = np.empty(known), np.empty(residual.size)
-        squares = project(
-            self._residuals, self._inverse, residual, rest, weights, np.empty((2, known))
-        )
-        gradient = np.zeros(self._gradients.shape[1])
-        combine(1.0, weights, self._gradients, known, gradient, gradient.size)
-        return Estimate(
-            gradient=gradient,
-            error=math.sqrt(squares[1]),
-            magnitude=math.sqrt(squares[0]) + float(np.abs(weights) @ self._lengths),
-        )
-
-    # Own loops: the threads of a BLAS wait for each other actively, which costs milliseconds a
-    # product where another process holds a core.
-
-    def _dots(self, v: Array) -> Array:
-        return np.array([dot(r, v) for r in self._residuals[: self._count]])
-
-
-def length(v: Array) -> float:
-    """Euclidean length."""
-    return math.sqrt(dot(v, v))
+        gradient = np.empty(self._gradients.shape[1])
+        return Estimate(gradient, *estimate(self.known, residual, gradient))
 
 
 def _pseudo_inverse(products: Array) -> Array:

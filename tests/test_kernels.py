@@ -13,6 +13,7 @@ from regpath.kernels import descent, factor, gap, primitives, quadratic
 from regpath.kernels.gather import row_products
 from regpath.penalties import ElasticNet
 from regpath.solvers.gram import GramCore
+from regpath.solvers.residual import Room
 
 pytestmark = pytest.mark.kernels
 
@@ -214,6 +215,17 @@ def make_core(X, y):
     return core
 
 
+def working_design(X, storage):
+    """Unit columns as the kernels get them, and as they are: centred ones have a mean of 0."""
+    if storage == "dense":
+        return Dense(np.ascontiguousarray(X.T)), X
+    X = X * (np.abs(X) > 0.1)
+    X /= np.linalg.norm(X - X.mean(axis=0), axis=0)
+    S = sparse.csc_array(X)
+    centre = X.sum(axis=0) / np.sqrt(len(X))
+    return Centred(S.data, S.indices, S.indptr, centre), X - X.mean(axis=0)
+
+
 class TestDescent:
     @penalties
     def test_sweep_in_gram_form(self, gaussian, options):
@@ -239,6 +251,41 @@ class TestDescent:
             expected, h = naive.gram_sweep(X.T @ X, h, expected, *penalty[:4])
         assert_allclose(b, expected, atol=1e-13)
         assert_allclose(r, y - X @ b, atol=1e-13)
+
+    @penalties
+    @pytest.mark.parametrize("storage", ["dense", "centred"])
+    def test_rounds_reach_the_solution_of_descent(self, gaussian, options, storage):
+        X, y = gaussian
+        X = X / np.linalg.norm(X, axis=0)
+        centre = np.full(40, 40**-0.5)
+        if storage == "centred":
+            y = y - y.mean()
+        design, X = working_design(X, storage)
+        penalty, b, g, r = make_penalty(12, **options), np.zeros(12), np.empty(12), np.append(y, 0)
+        room, gaps = Room.of(12, 40), []
+        for _ in range(40):
+            gaps.append(descent.descend_round(design, penalty, y, centre, b, r, g, room))
+            plain = r[:-1] + r[-1] * centre
+            assert_allclose(plain, y - X @ b, atol=1e-13)
+            assert_allclose(g, X.T @ plain, atol=1e-13)
+            assert descent.residual_square(r, centre) == pytest.approx(plain @ plain)
+            expected = gap.dual_gap(penalty, g, b, 12, penalty, g[:0], plain @ plain)
+            assert gaps[-1] == pytest.approx(expected, abs=1e-15)
+        expected, h = np.zeros(12), X.T @ y
+        for _ in range(3000):
+            expected, h = naive.gram_sweep(X.T @ X, h, expected, *penalty[:4])
+        assert gaps[-1] < 1e-12
+        assert_allclose(b, expected, atol=1e-6)
+
+    def test_the_weights_of_anderson_make_the_shortest_combination(self, rng):
+        history, system = rng.standard_normal((6, 9)), np.empty((5, 6))
+        assert descent.anderson(history, 9, system)
+        weights, steps = system[:, 5], np.diff(history, axis=0)
+        assert weights.sum() == pytest.approx(1.0)
+        inverse = np.linalg.inv(steps @ steps.T)
+        assert_allclose(weights, inverse.sum(axis=1) / inverse.sum(), rtol=1e-8)
+        history[:] = history[0]
+        assert not descent.anderson(history, 9, system)
 
     @penalties
     def test_active_set_newton_reaches_the_solution_of_descent(self, gaussian, options):

@@ -16,7 +16,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 import regpath
-from regpath import Status
+from regpath import Status, record
 from regpath.path import Progress, refit
 from regpath.solvers import gaussian, threads
 
@@ -161,6 +161,22 @@ def test_progress_shows_a_bar_and_changes_nothing(data, whole, capsys):
     assert_array_equal(path.coefs, whole.coefs)
     regpath.lasso_path(*data, n_lambdas=20, tol=TOL)
     assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("family", ["gaussian", "multinomial"])
+@pytest.mark.parametrize("block", [0, 25])
+def test_how_many_points_are_packed_together_changes_nothing(data, monkeypatch, family, block):
+    X, y = data
+    y = y if family == "gaussian" else np.digitize(y, [-1.0, 1.0])
+    limits = {"lower": -0.3, "upper": 0.2}
+    options = {"family": family, "n_lambdas": 8, "lambda_min_ratio": 0.05, **limits}
+    together = regpath.lasso_path(X, y, **options)
+    monkeypatch.setattr(record, "AT_ONCE", block)
+    parts = regpath.lasso_path(X, y, **options)
+    assert_array_equal(parts.coefs, together.coefs)
+    assert_array_equal(parts.intercepts, together.intercepts)
+    for field in ("objectives", "dual_gaps", "n_iters", "working_set_sizes", "kkt_violations"):
+        assert_array_equal(getattr(parts, field), getattr(together, field))
 
 
 def test_the_bar_is_closed_when_a_callback_fails(data, capsys):

@@ -59,6 +59,14 @@ def test_store_coefs_drops_zeros(p):
     assert sparse.data.tolist() == [-2.0, 1.0]
 
 
+@pytest.mark.parametrize("p", [4, 400])
+def test_store_coefs_sorts_the_features_of_a_column(p):
+    block = np.array([0, 3, 5]), np.array([3, 0, 2, 1, 0]), np.array([1.0, -2.0, 3.0, 4.0, 5.0])
+    sparse = sp.csc_array(store_coefs([block], p))
+    assert sparse.indices.tolist() == [0, 2, 3, 0, 1]
+    assert sparse.data.tolist() == [-2.0, 3.0, 1.0, 5.0, 4.0]
+
+
 def test_both_storages_give_the_same_views(path):
     np.testing.assert_array_equal(path.coefs, DENSE)
     assert isinstance(path.coefs_sparse, sp.csc_array)

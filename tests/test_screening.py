@@ -8,9 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 
+from regpath.designs import Csc, Dense
+from regpath.penalties import ElasticNet
 from regpath.screening import References
+from regpath.solvers import outside
+from regpath.solvers.geometry import measure
+from regpath.solvers.outside import Outside
 
 N, P = 25, 12
 # What a dot product of this length may be off by, relative to the lengths of its vectors.
@@ -114,3 +120,68 @@ def test_a_residual_of_zero(rng):
     references.add(r, np.arange(P, dtype=float))
     assert_allclose(references.estimate(2 * r).gradient, 2 * np.arange(P))
     assert references.estimate(np.zeros(N)).error == 0.0
+
+
+class TestOutside:
+    """The features outside the working set that violate optimality, by whatever way."""
+
+    N, P, K = 40, 60, 3
+
+    def draw(self, rng, storage):
+        """Geometry, standardised columns, and K residuals that are orthogonal to the intercept."""
+        X = rng.standard_normal((self.N, self.P)) * (rng.random((self.N, self.P)) < 0.4)
+        X[:, 7] = 2.0  # constant: its gradient is 0
+        S = sparse.csc_array(X)
+        design = Dense(np.ascontiguousarray(X.T))
+        if storage == "sparse":
+            design = Csc(S.data, S.indices, S.indptr, self.N)
+        y, weights = rng.standard_normal(self.N), np.full(self.N, 1 / self.N)
+        geometry = measure(design, y, weights, fit_intercept=True, standardize=True)
+        Z = X - X.mean(axis=0)
+        Z /= np.maximum(np.linalg.norm(Z, axis=0), 1e-9)
+        R = rng.standard_normal((self.K, self.N))
+        return geometry, Z, R - R.mean(axis=1, keepdims=True)
+
+    @pytest.mark.parametrize("storage", ["dense", "sparse"])
+    @pytest.mark.parametrize("way", ["kernel", "threads", "full pass"])
+    @pytest.mark.parametrize("outputs", [1, 3])
+    def test_finds_all_violators(self, rng, monkeypatch, storage, way, outputs):
+        geometry, Z, R = self.draw(rng, storage)
+        R, size = R[:outputs], outputs * self.P
+        monkeypatch.setattr(outside, "FULL_PASS_SHARE", 0.0 if way == "full pass" else 1.0)
+        if way == "threads":
+            monkeypatch.setattr(outside, "ENTRIES_PER_THREAD", 0)
+        no, limit = np.zeros(size), np.full(size, np.inf)
+        upper = np.where(np.arange(size) % 5 == 0, 0.0, limit)
+        l1 = rng.uniform(0.5, 1.0, size)
+        penalty = ElasticNet(l1, no, -limit, upper, np.ones(2))
+        excluded = np.arange(size) % 11 == 0
+        found = Outside(geometry, penalty, excluded, R, (R @ Z).ravel())
+        for scale in (0.3, 1.0, 0.1, 2.0):
+            near = R + scale * rng.standard_normal(R.shape) / np.sqrt(self.N)
+            near -= near.mean(axis=1, keepdims=True)
+            penalty.strength[0] = 1.0 + 0.3 * scale
+            passes, gradient = geometry.passes, (near @ Z).ravel()
+            violators = found.violators(near)
+            open_ = (gradient < 0.0) | (upper > 0.0)
+            wanted = (np.abs(gradient) > penalty.threshold(slice(None))) & open_ & ~excluded
+            assert 0 < wanted.sum() < 0.6 * size
+            assert_array_equal(violators, np.flatnonzero(wanted))
+            known = found.estimate.gradient
+            assert_allclose(known[violators], gradient[violators], atol=1e-12)
+            off = np.abs(known - gradient).max()
+            assert off <= found.estimate.error + 1e-13 * found.estimate.magnitude + 1e-12
+            assert geometry.passes > passes
+            found.inside[violators[:2]] = excluded[violators[:2]] = True
+
+    def test_all_ways_agree_to_the_last_bit(self, rng, monkeypatch):
+        geometry, Z, R = self.draw(rng, "dense")
+        no, limit = np.zeros(self.P), np.full(self.P, np.inf)
+        penalty, known = ElasticNet(no + 1.0, no, -limit, limit, np.ones(2)), []
+        monkeypatch.setattr(outside, "FULL_PASS_SHARE", 1.0)
+        for n_threads in (1, 2):
+            geometry.n_threads = n_threads
+            found = Outside(geometry, penalty, no > 0, R[:1], R[0] @ Z)
+            known.append((found.violators(R[1:2]), found.estimate.gradient.copy()))
+        assert_array_equal(known[0][0], known[1][0])
+        assert_array_equal(known[0][1], known[1][1])

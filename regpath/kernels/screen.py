@@ -7,8 +7,11 @@ from typing import Any
 import numpy as np
 
 from regpath._numba import kernel
+from regpath.kernels.passes import column_dots
+from regpath.kernels.primitives import dot
+from regpath.kernels.project import estimate
 
-__all__ = ["features_beyond"]
+__all__ = ["features_beyond", "screen", "violators_among"]
 
 # Features that are looked at together.
 BLOCK = 64
@@ -67,4 +70,92 @@ def features_beyond(
             ):
                 found[count] = j
                 count += 1
+    return count
+
+
+@kernel()
+def screen(
+    design: Any,
+    columns: Any,
+    penalty: Any,
+    known: Any,
+    rounding: Any,
+    inside: Any,
+    r: Any,
+    gradient: Any,
+    found: Any,
+    work: Any,
+    most: int,
+) -> tuple[int, int, float, float]:
+    """Look for the features outside the working set that violate optimality at a residual.
+
+    Gradients are estimated; those of the candidates that this leaves are computed, unless there are
+    too many of them.
+
+    Parameters
+    ----------
+    columns : `regpath.solvers.geometry.Columns`
+    known : `regpath.screening.Known`
+    rounding, inside, found
+        As in `features_beyond`.
+    r : ndarray of shape (K n,)
+        Residuals of K outputs.
+    gradient : ndarray of shape (K p,)
+        Filled with what is known then.
+    work : tuple of ndarrays of shape (n,) and (most,)
+    most : int
+        Candidates that are not too many.
+
+    Returns
+    -------
+    candidates, violators : int
+        How many there are. ``found`` begins with the violators, or with the candidates if these are
+        too many.
+    error, magnitude : float
+        As in `regpath.screening.Estimate`, for the features that are no candidates.
+    """
+    error, magnitude = estimate(known, r, gradient)
+    count = features_beyond(penalty, gradient, error, magnitude, rounding, inside, found)
+    if count > most:
+        return count, count, error, magnitude
+    exact_gradients(design, columns, r, found[:count], gradient, work)
+    return count, violators_among(penalty, gradient, found[:count]), error, magnitude
+
+
+@kernel(inline="numba")
+def exact_gradients(
+    design: Any, columns: Any, r: Any, features: Any, gradient: Any, work: Any
+) -> None:
+    """Compute the gradients of some features, in increasing order, output by output."""
+    root, mean, scale, constant = columns
+    weighted, dots = work
+    n, p = root.size, mean.size
+    first: Any = np.int64(0)  # a literal would be another type, and compiled as well
+    while first < features.size:
+        output = features[first] // p
+        own, last = r[output * n : (output + 1) * n], first
+        while last < features.size and features[last] < (output + 1) * p:
+            features[last] -= output * p
+            last += 1
+        for i in range(n):
+            weighted[i] = root[i] * own[i]
+        total = dot(root, own)
+        column_dots(design, weighted, features, dots, first, last)
+        for i in range(first, last):
+            j = features[i]
+            features[i] += output * p
+            centred = (dots[i] - total * mean[j]) / scale[j]
+            gradient[features[i]] = 0.0 if constant[j] else centred
+        first = last
+
+
+@kernel(inline="numba")
+def violators_among(penalty: Any, gradient: Any, features: Any) -> int:
+    """Move those of some features to the front that are not optimal at 0; returns how many."""
+    count = 0
+    for i in range(features.size):
+        j = features[i]
+        if penalty.violation(j, gradient[j], 0.0) > 0.0:
+            features[count] = j
+            count += 1
     return count

@@ -122,7 +122,7 @@ class ActiveSetSolver:
     def lambda_max(self) -> float:
         """Smallest lambda, in working units of l1, at which all penalised coefficients are zero."""
         if self._free.size:
-            self.solve_at(math.inf)
+            self._solve_at(self._strengths(np.array([math.inf]))[0])
             if self.working.size < self._candidates.size:
                 self._outside.full_pass(self._residual()[None])
         gradient = self._outside.estimate.gradient
@@ -134,44 +134,43 @@ class ActiveSetSolver:
 
     def path(self, lambdas: Array) -> Iterator[SolvedPoints]:
         """Points of the path, in the order of ``lambdas``, which are in working units."""
-        k = 0
+        strengths, k = self._strengths(lambdas), 0
         while k < lambdas.size:
-            ahead = lambdas[k : k + self._points_at_once()]
-            if ahead.size > 1:
+            ahead = strengths[k : k + self._points_at_once()]
+            if len(ahead) > 1:
                 points = self._follow(ahead)
                 k += points.size
                 yield points
-                if points.size == ahead.size:
+                if points.size == len(ahead):
                     continue
-            yield self.solve_at(float(lambdas[k]))  # or the point that stopped the others
+            yield self._solve_at(strengths[k])  # or the point that stopped the others
             k += 1
 
-    def solve_at(self, lambda_: float) -> SolvedPoints:
-        """Solve, certify and describe the point at one lambda."""
-        self._penalty.strength[:] = self._strengths(np.array([lambda_]))[0]
+    def _solve_at(self, strength: Array) -> SolvedPoints:
+        """Solve, certify and describe the point at one strength of the penalty."""
+        self._penalty.strength[:] = strength
         self._admit(self._outside.reaching())
         n_iter = 0
         while True:
             outcome = self._solve(self.max_iter - n_iter)
             n_iter += outcome.iterations
-            gap, violators = self._certify()
-            if gap <= self.tol or not violators.size or n_iter >= self.max_iter:
-                return self._describe(gap, n_iter)
+            figures, violators = self._certify(outcome.code)
+            reached = figures[quadratic.GAP] <= self.tol * NULL
+            if reached or not violators.size or n_iter >= self.max_iter:
+                return self._describe(figures, n_iter)
             self._admit(violators)
 
-    def _follow(self, lambdas: Array) -> SolvedPoints:
+    def _follow(self, strengths: Array) -> SolvedPoints:
         """Points whose features are all in the Gram matrix, so that a solve certifies itself."""
-        strengths = self._strengths(lambdas)
-        unit = self._local_unit
         target, budget = INNER_SHARE * self.tol * NULL, min(self.max_iter, CHUNK)
+        unit = self._local_unit
         _, coefs, figures = self._gram.follow(self._local, strengths, unit, target, budget)
-        order = np.argsort(self.working)
-        rows, places = np.nonzero(coefs[:, order])
+        rows, places = coefs.nonzero()
         gap, rr, value, violation, n_iter = figures.T
         return SolvedPoints(
             indptr=np.searchsorted(rows, np.arange(len(coefs) + 1)),
-            features=self.working[order][places],
-            coefs=coefs[:, order][rows, places],
+            features=self.working[places],
+            coefs=coefs[rows, places],
             objective=(0.5 * rr + value) / NULL,
             gap=gap / NULL,
             violation=violation,
@@ -283,51 +282,50 @@ class ActiveSetSolver:
 
     # -- certify -------------------------------------------------------------------------------
 
-    def _certify(self) -> tuple[float, Index]:
-        """Relative duality gap over all features, and those outside that violate optimality."""
+    def _certify(self, code: int) -> tuple[Array, Index]:
+        """Figures as in `GramCore.follow`, and the features outside that violate optimality."""
         if self.working.size == self._candidates.size:
             self._outside.complete(self.working, self.core.gradients)
             violators = np.empty(0, np.int64)
         else:
             violators = self._outside.violators(self._residual()[None])
-        core, others = self.core, self._penalty.at(violators)
-        outside = self._outside.estimate.gradient[violators]
-        rr, value, violation = core.described(self._local, self._local_unit)
-        gap = dual_gap(self._local, core.gradients, core.coefs, core.size, others, outside, rr)
-        if violators.size:
-            zeros, unit = np.zeros(violators.size), self._unit[violators]
+        core, local = self.core, self._local
+        figures = core.described(local, self._local_unit)
+        if violators.size or code != quadratic.CONVERGED:
+            g, b, rr = core.gradients, core.coefs, figures[quadratic.RESIDUAL_SQUARE]
+            others, unit = self._penalty.at(violators), self._unit[violators]
+            outside, zeros = self._outside.estimate.gradient[violators], np.zeros(unit.size)
             beyond = worst_violation(others, outside, zeros, violators.size, unit)
-            violation = max(violation, float(beyond))
-        self._figures = rr, value, violation
-        return (gap + core.doubt) / NULL, violators
+            figures[quadratic.GAP] = dual_gap(local, g, b, core.size, others, outside, rr)
+            figures[quadratic.VIOLATION] = max(figures[quadratic.VIOLATION], beyond)
+        figures[quadratic.GAP] += core.doubt
+        return figures, violators
 
     def _residual(self) -> Array:
         core = self.core
-        r = (
-            core.residual
-            if isinstance(core, ResidualCore)
-            else start_residual(self._columns, self.geometry.response, core.coefs)
-        )
+        if isinstance(core, ResidualCore):
+            return self._columns.plain_residual(core.residual)
+        r = start_residual(self._columns, self.geometry.response, core.coefs)
         return self._columns.plain_residual(r)
 
     # -- record --------------------------------------------------------------------------------
 
-    def _describe(self, gap: float, n_iter: int) -> SolvedPoints:
-        core, b = self.core, self.core.coefs
-        support = np.flatnonzero(b)
-        support = support[np.argsort(self.working[support])]
-        rr, value, violation = self._figures
+    def _describe(self, figures: Array, n_iter: int) -> SolvedPoints:
+        # Numbers, not arrays of one: these lines run between all kernels of a path.
+        gap, rr, value, violation, _ = figures.tolist()
+        b = self.core.coefs
+        support = b.nonzero()[0]
         return SolvedPoints(
             indptr=np.array([0, support.size]),
             features=self.working[support],
             coefs=b[support],
             objective=np.array([(0.5 * rr + value) / NULL]),
-            gap=np.array([gap]),
+            gap=np.array([gap / NULL]),
             violation=np.array([violation]),
             explained=np.array([self._yy - rr]),
             n_iter=np.array([n_iter]),
-            working_set=core.size,
-            reached=np.array([gap <= self.tol]),
+            working_set=b.size,
+            reached=np.array([gap / NULL <= self.tol]),
             exhausted=n_iter >= self.max_iter,
         )
 

@@ -15,7 +15,7 @@ t_j = s_j / d_j.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from regpath.solvers.points import Units
 from regpath.solvers.reader import OwnReader, Reader, over_columns
 from regpath.solvers.threads import equal_ranges, in_ranges, threads_worth
 
-__all__ = ["Geometry", "NonFiniteColumnsError", "measure"]
+__all__ = ["Columns", "Geometry", "NonFiniteColumnsError", "measure"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -39,6 +39,15 @@ class NonFiniteColumnsError(ValueError):
     def __init__(self, columns: Index) -> None:
         super().__init__("columns hold values that are not finite or cannot be squared")
         self.columns = columns
+
+
+class Columns(NamedTuple):
+    """What makes standardised columns of those of a design, for kernels; as in `Geometry`."""
+
+    root: Array
+    mean: Array
+    scale: Array
+    constant: NDArray[np.bool_]
 
 
 @dataclass
@@ -94,6 +103,11 @@ class Geometry:
     def p(self) -> int:
         """Number of columns."""
         return self.mean.size
+
+    @property
+    def columns(self) -> Columns:
+        """Weights, means and scales."""
+        return Columns(self.root, self.mean, self.scale, self.constant)
 
     @property
     def units(self) -> Units:

@@ -115,7 +115,7 @@ class GramCore:
         self._outdated = False
         self._S = _state(0)
         self._F = empty_factor(0, 0)
-        self.figures = np.zeros(5)
+        self._figures = np.zeros(5)
 
     @property
     def gram(self) -> Array:
@@ -215,17 +215,12 @@ class GramCore:
         strengths = penalty.strength.copy()[None]
         unit = np.ones(self.size) if unit is None else unit
         code, _, figures = self.follow(penalty, strengths, unit, target, budget)
-        self.figures = figures[0]
+        self._figures = figures[0]
         return Outcome(code, int(figures[0, quadratic.ITERATIONS]))
 
-    def described(self, penalty: ElasticNet, unit: Array) -> tuple[float, float, float]:
-        """Squared length of the residual, value of the penalty and violation, as last solved."""
-        figures = self.figures
-        return (
-            float(figures[quadratic.RESIDUAL_SQUARE]),
-            float(figures[quadratic.PENALTY]),
-            float(figures[quadratic.VIOLATION]),
-        )
+    def described(self, penalty: ElasticNet, unit: Array) -> Array:
+        """Figures of the last solve, as in `follow`; the gap is that of a solve that converged."""
+        return self._figures
 
     def follow(
         self, penalty: ElasticNet, strengths: Array, unit: Array, target: float, budget: int

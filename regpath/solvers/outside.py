@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Dense
-from regpath.kernels.screen import features_beyond
+from regpath.designs import Dense, n_entries
+from regpath.kernels.screen import features_beyond, screen, violators_among
 from regpath.penalties import ElasticNet
 from regpath.screening import Estimate, References
 from regpath.solvers.geometry import Geometry
+from regpath.solvers.threads import ENTRIES_PER_THREAD
 
 __all__ = ["Outside"]
 
@@ -49,7 +50,7 @@ class Outside:
         self._geometry = geometry
         self._penalty = penalty
         self.inside = excluded.copy()
-        self.estimate = Estimate(gradient, 0.0, 0.0)
+        self.estimate = Estimate(gradient.copy(), 0.0, 0.0)
         # One number for all columns, unless some column has a mean far beyond its deviation.
         worst = geometry.rounding.max(keepdims=True)
         tiled = np.tile(geometry.rounding, len(residual))
@@ -58,6 +59,11 @@ class Outside:
         capacity = 12 if isinstance(geometry.design, Dense) else 4
         self._references = References(residual.size, gradient.size, capacity)
         self._references.add(residual.ravel(), gradient)
+        self._few = int(FULL_PASS_SHARE * gradient.size)
+        # Beyond, the products of the candidates are worth a second thread.
+        entries = max(n_entries(geometry.design) // max(geometry.p, 1), 1)
+        self._most = min(self._few, 2 * ENTRIES_PER_THREAD // entries)
+        self._work = np.empty(geometry.n), np.empty(self._most)
 
     @property
     def is_empty(self) -> bool:
@@ -71,28 +77,46 @@ class Outside:
 
     def reaching(self) -> Index:
         """Features outside whose estimated gradient reaches its threshold."""
-        return self._beyond(self.estimate._replace(error=0.0, magnitude=0.0))
+        count = features_beyond(
+            self._penalty,
+            self.estimate.gradient,
+            0.0,
+            0.0,
+            self._rounding,
+            self.inside,
+            self._found,
+        )
+        return self._found[:count].copy()
 
     def violators(self, r: Array) -> Index:
         """Features outside that violate optimality at a residual; the others provably do not.
 
         Their gradients are exact in ``estimate`` afterwards.
         """
-        estimate = self._references.estimate(r.ravel())
-        candidates = self._beyond(estimate)
-        if candidates.size > FULL_PASS_SHARE * self.inside.size:
+        geometry, gradient, found = self._geometry, self.estimate.gradient, self._found
+        candidates, count, error, magnitude = screen(
+            geometry.design,
+            geometry.columns,
+            self._penalty,
+            self._references.known,
+            self._rounding,
+            self.inside,
+            r.ravel(),
+            gradient,
+            found,
+            self._work,
+            self._most,
+        )
+        if candidates > self._few:
             self.full_pass(r)
             return self.reaching()
-        self.estimate = estimate
-        if not candidates.size:
-            return candidates
-        exact = self.gradient_of(r, candidates)
-        estimate.gradient[candidates] = exact
-        nothing = np.zeros(candidates.size, np.bool_)
-        count = features_beyond(
-            self._penalty.at(candidates), exact, 0.0, 0.0, self._rounding[:1], nothing, self._found
-        )
-        return candidates[self._found[:count]]
+        self.estimate = Estimate(gradient, error, magnitude)
+        if candidates > self._most:
+            gradient[found[:count]] = self.gradient_of(r, found[:count])
+            count = violators_among(self._penalty, gradient, found[:count])
+        else:
+            geometry.passes += candidates / geometry.p
+        return found[:count].copy()
 
     def gradient_of(self, r: Array, features: Index) -> Array:
         """Exact gradients of some features at a residual (K, n)."""
@@ -107,17 +131,14 @@ class Outside:
 
     def full_pass(self, r: Array) -> None:
         """Learn the gradients of all features at a residual (K, n)."""
-        gradient = self._geometry.gradients(r).ravel()
+        gradient = self.estimate.gradient
+        gradient[:] = self._geometry.gradients(r).ravel()
         self._references.add(r.ravel(), gradient)
         self.estimate = Estimate(gradient, 0.0, 0.0)
 
     def complete(self, features: Index, gradients: Array) -> None:
         """Nothing is outside: the gradients of the working set are all there is to know."""
-        gradient = np.zeros(self.inside.size)
+        gradient = self.estimate.gradient
+        gradient[:] = 0.0
         gradient[features] = gradients
         self.estimate = Estimate(gradient, 0.0, 0.0)
-
-    def _beyond(self, estimate: Estimate) -> Index:
-        """Features outside whose gradient may exceed its threshold."""
-        count = features_beyond(self._penalty, *estimate, self._rounding, self.inside, self._found)
-        return self._found[:count].copy()

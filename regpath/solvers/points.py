@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ class SolvedPoints(NamedTuple):
     indptr : ndarray of shape (K + 1,)
         Point k holds the entries from indptr[k] to indptr[k + 1] of the next two:
     features : ndarray of shape (indptr[K],)
-        non-zero features, increasing within a point (k p + j is column j for output k), and
+        non-zero features, in any order within a point (k p + j is column j for output k), and
     coefs : ndarray of shape (indptr[K],)
         their working coefficients.
     objective, gap : ndarray of shape (K,)
@@ -96,6 +96,22 @@ class SolvedPoints(NamedTuple):
         """How many of p features have a non-zero coefficient, for any output, at every point."""
         place = np.repeat(np.arange(self.size), np.diff(self.indptr)) * p + self.features % p
         return np.bincount(np.unique(place) // p, minlength=self.size)
+
+    @classmethod
+    def joined(cls, parts: Sequence[SolvedPoints]) -> SolvedPoints:
+        """All points of some neighbouring parts, at least one."""
+        fields = {
+            name: np.concatenate([getattr(part, name) for part in parts])
+            for name in cls._fields
+            if isinstance(getattr(parts[0], name), np.ndarray) and name != "indptr"
+        }
+        lengths = np.concatenate([np.diff(part.indptr) for part in parts])
+        return cls(
+            indptr=np.concatenate([[0], np.cumsum(lengths)]),
+            working_set=max(part.working_set for part in parts),
+            exhausted=any(part.exhausted for part in parts),
+            **fields,
+        )
 
     def split(self) -> Iterator[SolvedPoints]:
         """The points one by one."""

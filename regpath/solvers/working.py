@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from regpath.designs import Centred, Csc, Dense
 from regpath.kernels.gather import gather_dense, gather_sparse, row_products
 from regpath.kernels.passes import combine_columns
+from regpath.kernels.primitives import combine
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.threads import fair_ranges, in_ranges, threads_worth
 
@@ -41,11 +42,18 @@ class Working(Protocol):
     def entries(self) -> int:
         """Stored entries: the cost of one sweep."""
 
+    @property
+    def centre(self) -> Array:
+        """The vector of length n whose multiple is the last entry of a residual."""
+
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
 
     def clear(self) -> None:
         """Forget all columns, and keep the room: the geometry is another one now."""
+
+    def subtract(self, b: Array, r: Array) -> None:
+        """Subtract the columns times b from a residual in the form of the kernels, in place."""
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
@@ -53,8 +61,9 @@ class Working(Protocol):
 
 def start_residual(columns: Working, response: Array, b: Array) -> Array:
     """Residual y~ - X~_W b in the form that kernels update: with room for the shift at its end."""
-    r, support = np.append(response, 0.0), np.flatnonzero(b)
-    combine_columns(columns.design, -1.0, support, b[support], r)
+    r = np.empty(response.size + 1)
+    r[:-1], r[-1] = response, 0.0
+    columns.subtract(b, r)
     return r
 
 
@@ -95,6 +104,11 @@ class DenseWorking:
         """Stored entries: the cost of one sweep."""
         return self.size * self._geometry.n
 
+    @property
+    def centre(self) -> Array:
+        """The vector of length n whose multiple is the last entry of a residual."""
+        return self._geometry.root
+
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
         geometry, old = self._geometry, self.size
@@ -120,6 +134,10 @@ class DenseWorking:
         edges = fair_ranges(costs, threads_worth(work, self._geometry.n_threads))
         in_ranges(row_products, edges, new, self.design.columns, block)
         return block
+
+    def subtract(self, b: Array, r: Array) -> None:
+        """Subtract the columns times b from a residual in the form of the kernels, in place."""
+        combine(-1.0, b, self._columns, self.size, r, self._geometry.n)
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
@@ -157,6 +175,11 @@ class SparseWorking:
     def entries(self) -> int:
         """Stored entries: the cost of one sweep."""
         return int(self._indptr[self.size])
+
+    @property
+    def centre(self) -> Array:
+        """The vector of length n whose multiple is the last entry of a residual."""
+        return self._geometry.root
 
     def append(self, features: Index, gram: bool) -> Array | None:
         """Copy columns; return their rows (m, size) of the Gram matrix if asked."""
@@ -200,6 +223,11 @@ class SparseWorking:
         """Forget all columns, and keep the room: the geometry is another one now."""
         self.size = 0
         self._head[:] = -1
+
+    def subtract(self, b: Array, r: Array) -> None:
+        """Subtract the columns times b from a residual in the form of the kernels, in place."""
+        support = b.nonzero()[0]
+        combine_columns(self.design, -1.0, support, b[support], r)
 
     def plain_residual(self, r: Array) -> Array:
         """The same residual as a vector of length n."""
