@@ -55,8 +55,9 @@ LEAST_CURVATURE = 1e-10
 SLOW = 0.1
 # Features with a gradient of this share of their threshold stay in a new model.
 NEAR = 0.9
-# Share of the slopes by which their sum may miss zero; beyond, intercepts are not the best ones.
-OFF_CENTRE = 1e-7
+# Share of the slopes of an output by which their sum may miss zero, and share of all slopes, which
+# is their rounding; beyond, intercepts are not the best ones.
+OFF_CENTRE, LOST = 1e-7, 1e-15
 # Steps without a gap that is a tenth smaller, after which only rounding is left.
 MOST_PATIENCE = 25
 # Times that the target of the working set is made ten times as tight for one point.
@@ -383,7 +384,7 @@ class ProxNewtonSolver:
             return True
         weighted = self._point.terms.residual * self.geometry.root
         off, size = np.abs(weighted.sum(axis=1)), np.abs(weighted).sum(axis=1)
-        return bool(np.all(off <= OFF_CENTRE * size))
+        return bool(np.all(off <= OFF_CENTRE * size + LOST * size.sum()))
 
     # -- record --------------------------------------------------------------------------------
 
