@@ -20,9 +20,9 @@ Index = NDArray[np.int64]
 
 # So many features are put into a Gram matrix at once.
 AT_ONCE = 200
-# Order up to which a factor is built by appending: LAPACK is faster, but not where its threads have
-# to wait for each other.
-SMALL = 200
+# Order up to which a factor is built by appending: LAPACK is faster, but its threads wait actively
+# before and after, and where another process holds a core every call can cost a tenth of a second.
+SMALL = 600
 # Columns that are appended to a factor at once.
 BATCH = 32
 
@@ -101,12 +101,9 @@ class GramCore:
         Squared length of the response.
     rank : int
         Upper bound of the rank of any Gram matrix that will be given.
-    small : int
-        Order up to which a factor is built by appending, without LAPACK.
     """
 
-    def __init__(self, yy: float, rank: int, small: int = SMALL) -> None:
-        self._small = small
+    def __init__(self, yy: float, rank: int) -> None:
         self.size = 0
         self._yy = yy
         self._rank = rank
@@ -268,7 +265,7 @@ class GramCore:
     def _factorise(self, penalty: ElasticNet) -> None:
         """Factorise afresh over the support; dependent features are left out."""
         self._outdated = False
-        self._m = self._appended(penalty, self._small)
+        self._m = self._appended(penalty, SMALL)
         if self._m >= 0:
             return
         b = self._S.b[: self.size]
@@ -279,7 +276,7 @@ class GramCore:
             self._m = 0
             self._grow_factor(min(self._rank, max(m, 2 * len(self._F.active))))
         F, L = self._F, None
-        if self._small < m <= len(F.active):
+        if SMALL < m <= len(F.active):
             held = penalty.curvature(support)
             H = self._S.G[np.ix_(support, support)]
             H[np.diag_indices_from(H)] += held

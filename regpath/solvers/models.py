@@ -40,9 +40,6 @@ __all__ = ["Model", "RowModel"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# A model is renewed dozens of times along a path. Where a core is busy, every call of a BLAS with
-# threads of its own can cost a tenth of a second: larger sizes than elsewhere do without.
-LARGE_PRODUCT, SMALL_FACTOR = 400_000_000, 600
 # Descent on sparse columns: epochs that a solve takes, and operations of one epoch an entry.
 MANY_SWEEPS, SPARSE_SWEEP_COST = 60, 7.5
 # Square of the size, over the number of rows, up to which corrections of a Gram matrix pay.
@@ -114,7 +111,7 @@ class RowModel:
         self._fit_intercept = fit_intercept
         g = geometry
         self._reweighted = replace(g, mean=np.zeros(g.p), scale=np.ones(g.p), passes=0.0)
-        self._columns: Working = working_columns(self._reweighted, LARGE_PRODUCT)
+        self._columns: Working = working_columns(self._reweighted)
         self._core: GramCore | None = None
         self.size = 0
 
@@ -133,7 +130,7 @@ class RowModel:
         self._features = np.empty(0, np.int64)
         self._lengths = self.turns = np.empty(0)
         self._columns.clear()
-        self._core = self._core or GramCore(0.0, self._geometry.p, SMALL_FACTOR)
+        self._core = self._core or GramCore(0.0, self._geometry.p)
         self._core.clear()
         self._coupling = self._loss.coupling(terms)
         self._images = np.empty((0, 0))

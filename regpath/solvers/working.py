@@ -25,8 +25,8 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 # Multiplications of a product that a BLAS is asked for. Its threads wait actively before and after:
-# that costs milliseconds where another process holds a core, and halves the speed of the next pass.
-LARGE_PRODUCT = 40_000_000
+# that takes a core from the next pass, and milliseconds where another process holds one.
+LARGE_PRODUCT = 400_000_000
 
 
 class Working(Protocol):
@@ -67,11 +67,11 @@ def start_residual(columns: Working, response: Array, b: Array) -> Array:
     return r
 
 
-def working_columns(geometry: Geometry, large: int = LARGE_PRODUCT) -> Working:
-    """Working columns for the storage of a design; a BLAS is asked for larger products."""
+def working_columns(geometry: Geometry) -> Working:
+    """Working columns for the storage of a design."""
     if isinstance(geometry.design, Csc):
         return SparseWorking(geometry)
-    return DenseWorking(geometry, large)
+    return DenseWorking(geometry)
 
 
 def grown(array: Any, rows: int, used: int) -> Any:
@@ -86,9 +86,8 @@ def grown(array: Any, rows: int, used: int) -> Any:
 class DenseWorking:
     """Contiguous standardised copies of dense columns."""
 
-    def __init__(self, geometry: Geometry, large: int = LARGE_PRODUCT) -> None:
+    def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
-        self._large = large
         self._columns = np.empty((64, geometry.n))
         self.size = 0
 
@@ -127,7 +126,7 @@ class DenseWorking:
         """Products of the new columns with all columns."""
         n, m = self._geometry.n, len(new)
         work = n * (m * self.size - m * (m - 1) // 2)  # new columns meet each other once
-        if work > self._large:
+        if work > LARGE_PRODUCT:
             return new @ self._columns[: self.size].T
         block = np.empty((m, self.size))
         costs = np.minimum(m, np.arange(self.size, 0, -1))
