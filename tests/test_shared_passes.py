@@ -110,6 +110,18 @@ def test_the_order_of_jobs_does_not_matter_to_the_last_bit(kind, data):
             assert_array_equal(one, other)
 
 
+@pytest.mark.parametrize("kind", DESIGNS)
+def test_two_jobs_with_a_thread_each_do_not_wait_for_each_other(kind, data):
+    design, results = DESIGNS[kind](data), []
+    for n_jobs, passes in ((1, 1 + 6), (2, 2 + 3 + 6)):
+        shared = SharedPasses(design, EQUAL, 2, n_jobs)
+        jobs = [job(shared.reader(), k, rounds) for k, rounds in enumerate((3, 6))]
+        results.append(finish(shared, jobs))
+        assert shared.passes == passes
+    for waited, alone in zip(*results, strict=True):
+        assert_array_equal(waited, alone)
+
+
 def test_jobs_that_never_ask_and_jobs_that_end_early(shared):
     jobs = [lambda: "nothing", job(shared.reader(), 1, 1), lambda: None, job(shared.reader(), 2, 7)]
     results = finish(shared, jobs)

@@ -2,7 +2,8 @@
 
 Problems differ in the weights of the rows (folds, resamples) and share the design. Each runs its
 ordinary solver in a thread of its own and asks a `Reader` of its own for what needs all of X. Once
-every problem that is still running waits for an answer, X is read for all of them together.
+every problem that is still running waits for an answer, X is read for all of them together. Only
+where two problems have a thread each, neither waits for the other.
 
 What a problem is told does not depend on the others, nor on the number of threads.
 """
@@ -26,6 +27,8 @@ Index = NDArray[np.int64]
 
 # Vectors over the columns that a solver holds.
 VECTORS = 16
+# So few jobs, each on a thread, lose more by waiting for each other than by reading X alone.
+FEW = 2
 # Share of the memory of X that solvers may take together, and bytes that they may take in any case.
 SHARE_OF_X, LEAST_DENSE, LEAST_SPARSE = 0.4, 16e6, 256e6
 
@@ -62,7 +65,9 @@ class SharedPasses:
         self._slots = threading.Semaphore(n_jobs)
         self._changed = threading.Condition()
         self._waiting: list[_Dots | _Moments] = []
+        self._n_jobs = n_jobs
         self._running = 0
+        self._alone = False
         self._stopped = False
         self.passes = 0
         """How often X was read."""
@@ -125,6 +130,7 @@ class SharedPasses:
             over.set()
 
         self._running, self._stopped = size, False
+        self._alone = 1 < size <= min(self._n_jobs, FEW)
         threads = [threading.Thread(target=work, args=(over,), daemon=True) for over in ended]
         try:
             for thread in threads:
@@ -158,9 +164,15 @@ class SharedPasses:
         with self._changed:
             if self._stopped:
                 raise KeyboardInterrupt
-            self._waiting.append(request)
-            self._running -= 1
+            alone = self._alone
+            self.passes += alone
+            if not alone:
+                self._waiting.append(request)
+                self._running -= 1
             last = self._running <= 0  # below 0: outside of a run
+        if alone:
+            threads, own = max(1, self._n_threads // self._n_jobs), [request]
+            return request.answer_all(self._design, self._weights, threads, own)  # type: ignore[arg-type]
         if last:
             return self._answer()
         self._slots.release()
