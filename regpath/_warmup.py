@@ -125,12 +125,15 @@ def _exercise_scores() -> None:
 
 
 def _exercise_families() -> None:
-    """Losses have kernels of their own, whatever the storage."""
+    """Losses have kernels of their own, whatever the storage, and others for the frequent ones."""
     rng = np.random.default_rng(3)
     X = np.asfortranarray(rng.standard_normal((40, 5)))
     y = rng.integers(1, 4, 40).astype(np.float64)
-    for family in ("poisson", "gamma", "tweedie", "huber", "multinomial", "multigaussian"):
+    for Z in (X, csc_array(X), X.astype(np.float32)):
+        for family in ("poisson", "gamma", "tweedie", "huber"):
+            lasso_path(Z, y, family=family, n_lambdas=3)
+        lasso_path(Z, y > 2.0, family=Binomial(link="probit"), n_lambdas=3)
+    for family in ("multinomial", "multigaussian"):
         lasso_path(X, y, family=family, n_lambdas=3)
-    lasso_path(X, y > 2.0, family=Binomial(link="probit"), n_lambdas=3)
     lasso_path(X, np.column_stack([y, np.ones(40)]), family="cox", n_lambdas=3)
     lasso_path(X, y, family=Multinomial(grouped=True), n_lambdas=3)

@@ -16,7 +16,6 @@ from regpath.solvers.row_moves import RowSteps
 N, P = 60, 90
 STORAGES = {
     "dense": np.asfortranarray,
-    "float32": lambda X: np.asfortranarray(X, np.float32),
     "sparse": sparse.csc_array,
 }
 RESPONSES = {
@@ -72,6 +71,22 @@ def test_compiled_steps_are_the_same(family, option, storage, steps, monkeypatch
     assert_allclose(compiled.intercepts, interpreted.intercepts, atol=1e-6)
     for path in (compiled, interpreted):
         assert path.certify(X, y).dual_gaps.max() <= 1e-9
+
+
+@pytest.mark.parametrize(
+    "rare",
+    [
+        lambda X: np.asfortranarray(X, np.float32),
+        lambda X: np.asfortranarray(np.sign(X), np.int8),
+        lambda X: sparse.csc_array(X, dtype=np.float32),
+    ],
+    ids=["float32", "int8", "sparse float32"],
+)
+def test_rare_storages_have_no_kernel_of_their_own(rare, steps, rng):
+    X = rng.standard_normal((N, P))
+    path = regpath.lasso_path(rare(X), X[:, 0] > 0.0, family="binomial", n_lambdas=5)
+    assert steps[Moves] == path.n_iters.sum() > 0 == steps[RowSteps]
+    assert path.dual_gaps.max() <= 1e-6
 
 
 def test_many_entries_are_left_to_threads(steps, monkeypatch, rng):

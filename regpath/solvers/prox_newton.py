@@ -34,7 +34,7 @@ from regpath.solvers.models import Model, RowModel
 from regpath.solvers.moves import Moves, Point
 from regpath.solvers.outside import Outside
 from regpath.solvers.points import SolvedPoints, Units
-from regpath.solvers.row_moves import RowSteps
+from regpath.solvers.row_moves import RowSteps, is_frequent
 from regpath.solvers.rows import SmoothLoss
 from regpath.solvers.threads import threads_worth
 
@@ -118,7 +118,8 @@ class ProxNewtonSolver:
         self._held = np.empty(0, np.int64)
         self._outside = Outside(g, self._penalty, self._excluded, residual, gradient)
         self._moves = Moves(g, loss, self._outside, self._point)
-        self._row_steps = RowSteps(g, loss, self._point) if loss.compiled else None
+        compiled = loss.compiled is not None and is_frequent(g.design)
+        self._row_steps = RowSteps(g, loss, self._point) if compiled else None
         self._working = np.empty(0, np.int64)
         self._b = self._gradient = np.empty(0)
         self._local = self._penalty.at(self._working)
