@@ -229,6 +229,7 @@ def test_an_interrupt_of_the_caller_reaches_every_job(n_jobs, data):
                 reader.dots(np.ones((1, N)))
                 count += 1
                 if count == 3 and once.acquire(blocking=False):
+                    time.sleep(0.05)  # by then the caller waits
                     signal.pthread_kill(main.ident, signal.SIGINT)
         except KeyboardInterrupt:
             time.sleep(0.05)  # the caller waits for what takes its time

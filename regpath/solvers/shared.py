@@ -27,6 +27,8 @@ Index = NDArray[np.int64]
 
 # Vectors over the columns that a solver holds.
 VECTORS = 16
+# Seconds after which the caller looks for an interrupt.
+A_MOMENT = 0.2
 # So few jobs, each on a thread, lose more by waiting for each other than by reading X alone.
 FEW = 2
 # Share of the memory of X that solvers may take together, and bytes that they may take in any case.
@@ -138,7 +140,8 @@ class SharedPasses:
             for over in ended:
                 while not over.is_set():
                     try:
-                        over.wait()
+                        # A signal just before an endless wait would not end it.
+                        over.wait(A_MOMENT)
                     except KeyboardInterrupt:
                         self._stop()
         except BaseException:  # nobody shall wait for those that never start
