@@ -29,9 +29,9 @@ __all__ = [
     "correct",
     "doubt",
     "exchange",
-    "factorise",
     "follow",
     "pose",
+    "queue_support",
     "refresh",
     "residual_square",
 ]
@@ -303,23 +303,15 @@ def correct(S: Any, step: Any, fall: Any, size: int) -> bool:
 
 
 @kernel()
-def factorise(S: Any, F: Any, penalty: Any, size: int, most: int, largest: int) -> int:
-    """Factorise afresh over the support, by appending; dependent features are left out.
-
-    Returns the order, or -1 if there are more than ``most`` features, or no room for as many of
-    them as a factor of order ``largest`` holds.
-    """
-    # A literal 0 would be a type of its own, and `append` be compiled for it.
-    none: Any = np.int64(0)
-    count, room = none, F.R.shape[0]
+def queue_support(S: Any, F: Any, penalty: Any, size: int) -> int:
+    """Empty the factor, and queue what belongs into it; returns how many features these are."""
+    count = np.int64(0)
     for k in range(size):
         F.position[k] = OUTSIDE
         if is_free(penalty, k, S.b[k]):
             F.queue[count] = k
             count += 1
-    if count > most or (count > room and room < largest):
-        return -1
-    return append(F, S.G, penalty, F.queue, count, none)
+    return count  # type: ignore[return-value]
 
 
 @kernel()

@@ -264,35 +264,24 @@ class GramCore:
 
     def _factorise(self, penalty: ElasticNet) -> None:
         """Factorise afresh over the support; dependent features are left out."""
-        self._outdated = False
-        self._m = self._appended(penalty, SMALL)
-        if self._m >= 0:
-            return
-        b = self._S.b[: self.size]
-        free = (penalty.threshold(slice(None)) == 0.0) | (b != 0.0)
-        support = np.flatnonzero(free & (b > penalty.lower) & (b < penalty.upper))
-        m = support.size
-        if m > len(self._F.active):
-            self._m = 0
-            self._grow_factor(min(self._rank, max(m, 2 * len(self._F.active))))
-        F, L = self._F, None
-        if SMALL < m <= len(F.active):
+        S, self._outdated, self._m = self._S, False, 0
+        count = int(quadratic.queue_support(S, self._F, penalty, self.size))
+        if count > len(self._F.active):
+            self._grow_factor(min(self._rank, max(count, 2 * len(self._F.active))))
+        F, L, support = self._F, None, self._F.queue[:count]
+        if SMALL < count <= len(F.active):
             held = penalty.curvature(support)
-            H = self._S.G[np.ix_(support, support)]
+            H = S.G[np.ix_(support, support)]
             H[np.diag_indices_from(H)] += held
             L = _lower_factor(H)
         if L is None:
-            self._m = self._appended(penalty, m)
+            self._m = factor.append(F, S.G, penalty, F.queue, count, 0)
             return
-        F.R[:m, :m] = L.T
-        F.active[:m] = support
-        F.held[:m] = held
-        F.position[support] = np.arange(m)
-        self._m = m
-
-    def _appended(self, penalty: ElasticNet, most: int) -> int:
-        """Order of a factor that is built by appending, -1 if that is not the way."""
-        return int(quadratic.factorise(self._S, self._F, penalty, self.size, most, self._rank))
+        F.R[:count, :count] = L.T
+        F.active[:count] = support
+        F.held[:count] = held
+        F.position[support] = np.arange(count)
+        self._m = count
 
     def _grow(self, capacity: int) -> None:
         """Make room in the arrays of the working set."""

@@ -113,6 +113,7 @@ class RowModel:
         self._reweighted = replace(g, mean=np.zeros(g.p), scale=np.ones(g.p), passes=0.0)
         self._columns: Working = working_columns(self._reweighted)
         self._core: GramCore | None = None
+        self._stretched: tuple[ElasticNet, ElasticNet] | None = None
         self.size = 0
 
     def renew(self, features: Index, terms: Terms, least: float) -> None:
@@ -153,7 +154,7 @@ class RowModel:
         )
         moves = (g.mean[features] - hat.mean[features]) / g.scale[features]
         self.turns = np.concatenate([self.turns, moves if self._fit_intercept else 0.0 * moves])
-        self._stretched: tuple[ElasticNet, ElasticNet] | None = None
+        self._stretched = None
         if self._core is not None and not self._gram_pays():
             self._core = None  # for the life of these weights
         block = self._columns.append(features, self._core is not None)

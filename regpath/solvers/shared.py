@@ -164,18 +164,16 @@ class SharedPasses:
         KeyboardInterrupt
             If all jobs shall come to an end.
         """
+        if self._alone:
+            if self._stopped:
+                raise KeyboardInterrupt
+            return self._read([request], max(1, self._n_threads // self._n_jobs))
         with self._changed:
             if self._stopped:
                 raise KeyboardInterrupt
-            alone = self._alone
-            self.passes += alone
-            if not alone:
-                self._waiting.append(request)
-                self._running -= 1
+            self._waiting.append(request)
+            self._running -= 1
             last = self._running <= 0  # below 0: outside of a run
-        if alone:
-            threads, own = max(1, self._n_threads // self._n_jobs), [request]
-            return request.answer_all(self._design, self._weights, threads, own)  # type: ignore[arg-type]
         if last:
             return self._answer()
         self._slots.release()
@@ -203,15 +201,20 @@ class SharedPasses:
         """Read X for all who wait; nobody else is running."""
         with self._changed:
             try:
-                for kind in (_Dots, _Moments):
-                    some: list[Any] = [r for r in self._waiting if isinstance(r, kind)]
-                    if some:
-                        kind.answer_all(self._design, self._weights, self._n_threads, some)
-                        self.passes += 1
+                self._read(self._waiting, self._n_threads)
             finally:
                 self._running += len(self._waiting)
                 self._waiting.clear()
                 self._changed.notify_all()
+
+    def _read(self, requests: Sequence[_Dots | _Moments], n_threads: int) -> None:
+        """Answer requests, by one pass for each kind of them."""
+        for kind in (_Dots, _Moments):
+            some: list[Any] = [r for r in requests if isinstance(r, kind)]
+            if some:
+                kind.answer_all(self._design, self._weights, n_threads, some)
+                with self._changed:
+                    self.passes += 1
 
 
 class _Dots:
