@@ -6,6 +6,7 @@ from typing import Any
 
 from regpath._numba import FUSED, REORDERED, kernel
 from regpath.kernels.gap import dual_gap, penalty_value
+from regpath.kernels.passes import column_dots
 
 __all__ = ["MEMORY", "descend", "descend_round", "residual_square", "start"]
 
@@ -52,7 +53,7 @@ def descend_round(
     accelerate(design, penalty, response, centre, b, r, support[:count], room)
     descend(design, penalty, b, r, room.everything, 1)
     start(design, response, b, r, room)  # no drift from many updates
-    dots(design, room.everything, r, g)
+    column_dots(design, r, room.everything, g, 0, size)
     return dual_gap(penalty, g, b, size, penalty, g[:0], residual_square(r, centre))
 
 
@@ -145,12 +146,6 @@ def start(design: Any, response: Any, b: Any, r: Any, room: Any) -> None:
         r[i] = response[i]
     r[n] = 0.0
     design.combine(-1.0, nonzero[:count], coefs[:count], r)
-
-
-@kernel(FUSED)
-def dots(design: Any, features: Any, r: Any, out: Any) -> None:
-    """Products of some columns with a residual."""
-    design.dots(features, r, out)
 
 
 @kernel(REORDERED)

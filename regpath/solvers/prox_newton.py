@@ -393,7 +393,6 @@ class ProxNewtonSolver:
         """Features that are not zero, and their coefficients; of mean 0 where a class is held."""
         if not self._held.size:
             support = np.flatnonzero(self._b)
-            support = support[np.argsort(self._working[support])]
             return self._working[support], self._b[support]
         b = np.zeros(self._excluded.size)
         b[self._working] = self._b
