@@ -147,7 +147,7 @@ class GramCore:
         """Add features by their rows (m, size + m) of the Gram matrix and their products with y."""
         old, new = self.size, self.size + products.size
         if new > len(self._S.b):
-            self._grow(max(new, min(2 * old, old + 2048), 64))
+            self._grow(max(new, min(3 * old // 2, old + 2048), 64))
         S = self._S
         S.G[old:new, :new] = block
         S.G[:old, old:new] = block[:, :old].T

@@ -14,7 +14,8 @@ with m^_j the mean in the new weights, which takes the intercept out of the mode
 of the column x~_j = sqrt(w) (x_j - m_j) / d_j becomes l_j b_j with l_j = sqrt(C) d^_j / d_j.
 
 The curvatures may be *stale*: gradients are those of the loss itself in any case, and a model with
-old weights costs nothing but speed of convergence.
+old weights costs nothing but speed of convergence. What all weights have in common is made up for
+by the *strength* of a model, a secant along its last step, by which all curvatures are multiplied.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ Index = NDArray[np.int64]
 MANY_SWEEPS, SPARSE_SWEEP_COST = 60, 7.5
 # Square of the size, over the number of rows, up to which corrections of a Gram matrix pay.
 CHEAP_TO_LEARN = 10
+# How much stronger or weaker curvatures are taken to be after one step.
+MOST_STRETCH = 4.0
 # A column that varies only where there is no curvature is taken to be this long, in its own units.
 SHORTEST = 1e-7
 
@@ -127,6 +130,7 @@ class RowModel:
         weighted /= total
         self._w = np.stack([weighted, np.sqrt(weighted)])
         self._total_root = np.sqrt(total)
+        self._strength = 1.0
         self._reweighted.root = self._w[1]
         self._features = np.empty(0, np.int64)
         self._lengths = self.turns = np.empty(0)
@@ -197,31 +201,42 @@ class RowModel:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
         if self._stretched is None or self._stretched[0] is not penalty:
             self._stretched = penalty, stretched(penalty, self._lengths)
-        lengths, local = self._lengths, self._stretched[1]
+        # All is divided by the strength of the model.
+        by, lengths = self._strength, self._lengths
+        local = self._stretched[1]
+        local = local._replace(strength=local.strength / by)
+        old, slope, residual = b * lengths, gradient / (by * lengths), terms.residual[0] / by
+        core: GramCore | ResidualCore
         if self._core is None:
-            return self._sweep(local, b * lengths, terms, target, budget)
-        rr = terms.square
-        if self._coupling is None:
-            rr = float(terms.residual[0] @ (terms.residual[0] / self._curvature))
-        self._core.pose(b * lengths, gradient / lengths, rr)
-        self._core.solve(local, target, budget)
-        return self._core.coefs / lengths
-
-    def _sweep(
-        self, penalty: ElasticNet, b: Array, terms: Terms, target: float, budget: int
-    ) -> Array:
-        """The same in residual form."""
-        r = terms.residual[0] / np.sqrt(self._curvature)
-        response = self._columns.plain_residual(start_residual(self._columns, r, -b))
-        core = ResidualCore(self._columns, response, b)
-        core.solve(penalty, target, budget)
-        return core.coefs / self._lengths
+            r = residual / np.sqrt(self._curvature)
+            response = self._columns.plain_residual(start_residual(self._columns, r, -old))
+            core = ResidualCore(self._columns, response, old)
+        else:
+            rr = terms.square / by**2
+            if self._coupling is None:
+                rr = float(residual @ (residual / self._curvature))
+            self._core.pose(old, slope, rr)
+            core = self._core
+        core.solve(local, target / by, budget)
+        self._aim = core.coefs / lengths - b, (slope - core.gradients) * lengths * by
+        return core.coefs / lengths
 
     def learn(self, change: Array, fall: Array) -> None:
         """Take note of how gradients fell when coefficients changed."""
         # The new factor costs size^3 / 3, what it saves are looks at the rows.
         if self._core is not None and self.size**2 <= CHEAP_TO_LEARN * self._geometry.n:
             self._core.learn(change * self._lengths, fall / self._lengths)
+        else:
+            self._strengthen(change, fall)
+
+    def _strengthen(self, change: Array, fall: Array) -> None:
+        """Scale all curvatures so that they explain the fall along a share of the last step."""
+        step, expected = self._aim
+        seen, share = float(change @ fall), float(change @ expected)
+        whole = float(step @ expected)
+        if seen > 0.0 and share > 0.0 and whole > 0.0:
+            ratio = seen * whole / share**2
+            self._strength *= min(max(ratio, 1.0 / MOST_STRETCH), MOST_STRETCH)
 
     def intercepts(self, change: Array) -> Array:
         """How the intercept moves with a change of the coefficients."""

@@ -319,7 +319,10 @@ class ProxNewtonSolver:
             patience = 0 if gap < 0.9 * best else patience + 1
             best = min(best, gap)
             fresh = False
-            if gap > target and (not moved or gap > SLOW * last):
+            # Where lambda falls, all active gradients leave their thresholds alike: the gap before
+            # the first step is of second order, and what the step leaves is of first.
+            alike = done == 1 and self._penalty.strength[0] > 0.0
+            if gap > target and (not moved or (gap > SLOW * last and not alike)):
                 self._renew()
                 fresh = True
         return done
