@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath._memory import room
 from regpath.kernels.project import estimate
 
 __all__ = ["Estimate", "Known", "References"]
@@ -76,7 +77,7 @@ class References:
 
     def __init__(self, n: int, p: int, capacity: int) -> None:
         self._residuals = np.empty((capacity, n))
-        self._gradients = np.empty((capacity, p))
+        self._gradients = room((capacity, p))
         self._products = np.empty((capacity, capacity))
         self._rest = np.empty(n)
         self._known: Known | None = None  # once it is needed

@@ -13,7 +13,7 @@ import regpath
 ROOT = Path(regpath.__file__).parent
 # A module may import from its own line and from the lines above it.
 LAYERS = """
-_numba _extras _linear _parts _rules _saved
+_numba _extras _linear _memory _parts _rules _saved
 _fields
 _predict
 result kernels

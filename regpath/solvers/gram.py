@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath._memory import room
 from regpath.designs import Csc, Dense, n_bytes
 from regpath.kernels import factor, quadratic
 from regpath.penalties import ElasticNet
@@ -77,13 +78,13 @@ class _Factor(NamedTuple):
 
 def _state(capacity: int) -> _State:
     q, h, b, g, d, kept = np.zeros((6, capacity))
-    return _State(np.empty((capacity, capacity)), q, h, b, g, d, kept, np.empty(3))
+    return _State(room((capacity, capacity)), q, h, b, g, d, kept, np.empty(3))
 
 
 def empty_factor(order: int, capacity: int) -> _Factor:
     """A factor of no features, with room for so many of a list of features."""
     return _Factor(
-        np.empty((order, order)),
+        room((order, order)),
         np.empty(order, np.int64),
         np.full(capacity, factor.OUTSIDE, np.int64),
         np.empty(order),

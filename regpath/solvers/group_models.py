@@ -20,6 +20,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath._memory import room
 from regpath.kernels.groups import combine_outputs, descend_groups, sweep_groups
 from regpath.penalties import INDISTINCT
 from regpath.solvers.group_newton import FINEST, Model, Solution, System, direction
@@ -89,7 +90,7 @@ def grown_gram(G: Array, block: Array, size: int) -> Array:
     """The Gram matrix with the rows (m, size + m) of new columns."""
     new = size + len(block)
     if new > len(G):
-        larger = np.empty((max(new, min(2 * size, size + 2048), 64),) * 2)
+        larger = room((max(new, min(3 * size // 2, size + 2048), 64),) * 2)
         larger[:size, :size] = G[:size, :size]
         G = larger
     G[size:new, :new] = block

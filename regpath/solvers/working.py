@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from regpath._memory import room
 from regpath.designs import Centred, Csc, Dense
 from regpath.kernels.gather import gather_dense, gather_sparse, row_products
 from regpath.kernels.passes import combine_columns
@@ -78,7 +79,7 @@ def grown(array: Any, rows: int, used: int) -> Any:
     """The array with room for more rows, its first ``used`` ones kept."""
     if rows <= len(array):
         return array
-    larger = np.empty((max(rows, len(array) * 3 // 2), *array.shape[1:]), array.dtype)
+    larger = room((max(rows, len(array) * 3 // 2), *array.shape[1:]), array.dtype)
     larger[:used] = array[:used]
     return larger
 
