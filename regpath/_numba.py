@@ -200,16 +200,16 @@ def cache_directory(compiled: Any) -> str | None:
     return getattr(getattr(compiled, "_cache", None), "_cache_path", None)
 
 
-def register_methods(*, inline: bool, **arities: int) -> None:
+def register_methods(*, inline: str, **arities: int) -> None:
     """Let kernels call these methods of any ``typing.NamedTuple`` class.
 
     Parameters
     ----------
-    inline : bool
-        Whether numba inlines them in its own representation. It makes loops inside a method as
-        fast as if they stood in the kernel, and takes about twice as long to compile. Around such a
-        call numba drops what it takes for dead code, ``self.a.b[i] = x`` inside a loop included:
-        arrays of nested tuples need a local name before the loop.
+    inline : {"llvm", "always", "numba"}
+        As for `kernel`. Numba's own inlining makes loops inside a method as fast as if they stood
+        in the kernel, and takes about twice as long to compile. Around such a call numba drops what
+        it takes for dead code, ``self.a.b[i] = x`` inside a loop included: arrays of nested tuples
+        need a local name before the loop.
     **arities : int
         Name of the method, and its number of arguments without ``self``.
     """
@@ -217,7 +217,11 @@ def register_methods(*, inline: bool, **arities: int) -> None:
     for name, arity in arities.items():
         # BaseNamedTuple: a tuple whose fields share one type is a NamedUniTuple.
         overload_method(
-            types.BaseNamedTuple, name, strict=False, inline="always" if inline else "never"
+            types.BaseNamedTuple,
+            name,
+            strict=False,
+            inline="always" if inline == "numba" else "never",
+            jit_options={"error_model": "numpy", "forceinline": inline == "always"},
         )(_resolver(name, arity))
 
 

@@ -48,8 +48,8 @@ __all__ = ["Centred", "Csc", "Dense", "n_bytes", "n_columns", "n_entries"]
 
 # Inlined, for a sparse column is often shorter than a call. Kernels that call these methods allow
 # contraction but no reordering.
-register_methods(inline=True, dot=2, axpy=3, dots=3, combine=4, moments=6)
-register_methods(inline=True, dots_many=3, moments_many=6)
+register_methods(inline="numba", dot=2, axpy=3, dots=3, combine=4, moments=6)
+register_methods(inline="numba", dots_many=3, moments_many=6)
 
 
 class Dense(NamedTuple):

@@ -32,7 +32,7 @@ from regpath._numba import register_methods
 __all__ = ["ElasticNet"]
 
 register_methods(
-    inline=False,
+    inline="llvm",
     value=2,
     prox=3,
     derivative=2,
@@ -40,8 +40,9 @@ register_methods(
     piece=2,
     threshold=1,
     violation=3,
-    conjugate=2,
 )
+# That of losses stands in loops over rows, which are vectorised.
+register_methods(inline="always", conjugate=2)
 
 
 # A column of unit length cannot be told from a combination of others below this squared distance.

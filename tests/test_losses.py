@@ -219,7 +219,8 @@ def test_search_finds_the_conjugates_that_have_a_formula(name, data, eta):
 def make_rows(loss, responses, n, rng):
     """Responses, weights (some of them zero) and linear predictors."""
     weights = rng.random(n) * (rng.random(n) < 0.8)
-    data = np.stack([rng.choice(responses, n), weights, np.sqrt(weights)])
+    y = rng.choice(responses, n)
+    data = np.stack([y, weights, np.sqrt(weights), [loss.minimum(v) for v in y.tolist()]])
     return data, rng.uniform(-5.0, 5.0, n)
 
 
@@ -232,7 +233,7 @@ def run_terms(loss, data, eta, edges):
 
 @every_loss
 def test_row_terms_are_plain_sums(loss, responses, rng):
-    (y, w, root), eta = data, eta = make_rows(loss, responses, 60, rng)
+    (y, w, root, _), eta = data, eta = make_rows(loss, responses, 60, rng)
     rows = np.array([loss.terms(*pair) for pair in zip(y.tolist(), eta.tolist(), strict=True)])
     values = rows[:, 0] - [loss.minimum(v) for v in y.tolist()]
     _, slope, curvature = rows.T
@@ -312,7 +313,8 @@ def test_rows_of_weight_zero_may_hold_anything(loss, responses, rng):
 @pytest.mark.parametrize("eta", [-1e4, 1e4, -1e300, 1e300])
 def test_overflow_is_infinity_not_nan(loss, responses, eta):
     """A step that is far too long has no finite objective, and is seen to be one."""
-    data = np.array([responses, np.ones(len(responses)), np.ones(len(responses))])
+    ones, minima = np.ones(len(responses)), [loss.minimum(y) for y in responses]
+    data = np.array([responses, ones, ones, minima])
     out, sums = run_terms(loss, data, np.full(len(responses), eta), [0, 1])
     assert sums[0, 0] > 10.0
     assert not np.isnan(out).any()

@@ -26,7 +26,7 @@ from regpath.kernels.gap import penalty_gap, penalty_value, shrinkage
 
 __all__ = ["step", "working_gap"]
 
-register_methods(inline=False, half_deviance=0, aim_at=2, look_at=1, settle_at=2)
+register_methods(inline="llvm", half_deviance=0, aim_at=2, look_at=1, settle_at=2)
 
 # Relative rounding error of an objective.
 ROUNDING = 1e-15

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from regpath._numba import kernel, register_methods
+from regpath._numba import REORDERED, kernel, register_methods
 
 __all__ = [
     "CHUNK",
     "CURVATURE",
+    "MINIMUM",
     "SIZE",
     "SLOPE",
     "SQUARE",
@@ -20,12 +21,16 @@ __all__ = [
     "row_terms",
 ]
 
-register_methods(inline=False, evaluate_rows=4)
+register_methods(inline="llvm", evaluate_rows=4)
 
 # Rows that are summed on their own.
 CHUNK = 8192
+# Rows of ``data``.
+RESPONSE, WEIGHT, ROOT, MINIMUM = 0, 1, 2, 3
 # What is summed, in the order of the columns of ``sums``.
 VALUE, SLOPE, SIZE, CURVATURE, SQUARE = 0, 1, 2, 3, 4
+# What rows of weight 0 are taken to respond; nobody looks at their terms.
+UNSEEN = 1.0
 # Keeps the division by a curvature of 0 finite.
 LEAST_CURVATURE = 1e-100
 # Newton steps on the intercept, and the length of the longest while it is not known where to go.
@@ -44,36 +49,65 @@ def row_terms(loss: Any, data: Any, eta: Any, out: Any, sums: Any, start: int, s
     ----------
     loss : named tuple
         As in `regpath.losses`.
-    data : ndarray of shape (3, n)
-        Responses, weights, and their square roots.
+    data : ndarray of shape (4, n)
+        Responses, weights, their square roots, and the minima of the losses.
     eta : ndarray of shape (n,)
     out : ndarray of shape (3, n)
         Filled with slopes, residuals (minus the slope times the root of the weight) and curvatures.
-        Rows of weight 0 are not looked at; theirs are 0.
+        Those of rows of weight 0 are 0.
     sums : ndarray of shape (n_chunks, 5)
         Filled with weighted sums of losses, slopes, absolute slopes, curvatures, and squares of
         slopes over curvatures.
     start, stop : int
         Chunks that are looked at.
     """
-    y, weights, root = data[0], data[1], data[2]
     for c in range(start, stop):
-        value_sum = slope_sum = size_sum = curvature_sum = square_sum = 0.0
-        for i in range(c * CHUNK, min((c + 1) * CHUNK, eta.size)):
-            w = weights[i]
-            if w > 0.0:
-                value, slope, curvature = loss.terms(y[i], eta[i])
-                value_sum += w * (value - loss.minimum(y[i]))
-                slope_sum += w * slope
-                size_sum += w * abs(slope)
-                curvature_sum += w * curvature
-                if slope != 0.0:
-                    square_sum += w * (slope * slope / max(curvature, LEAST_CURVATURE))
-                out[0, i], out[1, i], out[2, i] = slope, -root[i] * slope, curvature
-            else:
-                out[0, i] = out[1, i] = out[2, i] = 0.0
-        sums[c, VALUE], sums[c, SLOPE], sums[c, SIZE] = value_sum, slope_sum, size_sum
-        sums[c, CURVATURE], sums[c, SQUARE] = curvature_sum, square_sum
+        first, last = c * CHUNK, min((c + 1) * CHUNK, eta.size)
+        chunk_terms(
+            loss,
+            data[RESPONSE, first:last],
+            data[WEIGHT, first:last],
+            data[ROOT, first:last],
+            data[MINIMUM, first:last],
+            eta[first:last],
+            out[0, first:last],
+            out[1, first:last],
+            out[2, first:last],
+            sums[c],
+        )
+
+
+@kernel(REORDERED, inline="always")
+def chunk_terms(
+    loss: Any,
+    y: Any,
+    weights: Any,
+    root: Any,
+    minimum: Any,
+    eta: Any,
+    slopes: Any,
+    residuals: Any,
+    curvatures: Any,
+    sums: Any,
+) -> None:
+    """The terms of one chunk, and their sums. Rows are not told apart by branches."""
+    value_sum = slope_sum = size_sum = curvature_sum = square_sum = 0.0
+    for i in range(y.size):
+        w = weights[i]
+        seen = w > 0.0
+        response, aimed = y[i] if seen else UNSEEN, eta[i] if seen else 0.0
+        value, slope, curvature = loss.terms(response, aimed)
+        value = value - minimum[i] if seen else 0.0
+        slope = slope if seen else 0.0
+        curvature = curvature if seen else 0.0
+        value_sum += w * value
+        slope_sum += w * slope
+        size_sum += w * abs(slope)
+        curvature_sum += w * curvature
+        square_sum += w * (slope * slope / max(curvature, LEAST_CURVATURE))
+        slopes[i], residuals[i], curvatures[i] = slope, -root[i] * slope, curvature
+    sums[VALUE], sums[SLOPE], sums[SIZE] = value_sum, slope_sum, size_sum
+    sums[CURVATURE], sums[SQUARE] = curvature_sum, square_sum
 
 
 @kernel()
@@ -81,15 +115,24 @@ def row_gaps(
     loss: Any, data: Any, eta: Any, slope: Any, s: float, sums: Any, start: int, stop: int
 ) -> None:
     """Weighted sums of loss + loss*(v) - v eta >= 0 at v = s slope, over chunks of rows."""
-    y, weights = data[0], data[1]
     for c in range(start, stop):
-        total = 0.0
-        for i in range(c * CHUNK, min((c + 1) * CHUNK, eta.size)):
-            if weights[i] > 0.0:
-                value, _, _ = loss.terms(y[i], eta[i])
-                v = s * slope[i]
-                total += weights[i] * max(value + loss.conjugate(y[i], v) - v * eta[i], 0.0)
-        sums[c] = total
+        first, last = c * CHUNK, min((c + 1) * CHUNK, eta.size)
+        y, weights = data[RESPONSE, first:last], data[WEIGHT, first:last]
+        sums[c] = chunk_gaps(loss, y, weights, eta[first:last], slope[first:last], s)
+
+
+@kernel(REORDERED, inline="always")
+def chunk_gaps(loss: Any, y: Any, weights: Any, eta: Any, slope: Any, s: float) -> float:
+    """The sum of one chunk."""
+    total = 0.0
+    for i in range(y.size):
+        seen = weights[i] > 0.0
+        response, aimed = y[i] if seen else UNSEEN, eta[i] if seen else 0.0
+        v = s * slope[i] if seen else 0.0
+        value, _, _ = loss.terms(response, aimed)
+        gap = max(value + loss.conjugate(response, v) - v * aimed, 0.0)
+        total += weights[i] * (gap if seen else 0.0)
+    return total
 
 
 @kernel()

@@ -17,12 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath._numba import interpreted
-from regpath.kernels.rows import CHUNK, CURVATURE, SQUARE, VALUE, centre, row_gaps, row_terms
+from regpath.kernels.rows import (
+    CHUNK,
+    CURVATURE,
+    MINIMUM,
+    SQUARE,
+    VALUE,
+    centre,
+    row_gaps,
+    row_terms,
+)
 from regpath.solvers.threads import in_ranges, threads_worth
 
 __all__ = ["RowLoss", "Rows", "SmoothLoss", "Terms", "power_of_two", "terms_of"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 # Operations of one row.
 ROW_COST = 20
@@ -91,8 +101,8 @@ class Rows(NamedTuple):
     ----------
     loss : named tuple
         As in `regpath.losses`.
-    data : ndarray of shape (3, n)
-        Responses, weights, and their square roots.
+    data : ndarray of shape (4, n)
+        Responses, weights, their square roots, and the infima of the losses.
     chunks, sums : ndarray of shape (n_chunks, 5), (5,)
         Room for the sums over chunks of rows, and over all of them.
     fit_intercept : bool
@@ -187,24 +197,24 @@ class RowLoss:
     ) -> None:
         self._offset, self.response = offset / response, response
         self.fit_intercept = fit_intercept
-        self._data = np.stack([y / response, weights, np.sqrt(weights)])
+        self._data = np.stack([y / response, weights, np.sqrt(weights), np.zeros(y.size)])
         n_chunks = -(-y.size // CHUNK)
         threads = min(n_chunks, threads_worth(y.size * ROW_COST, n_threads))
         self._edges = np.linspace(0, n_chunks, threads + 1).astype(np.int64)
         self._chunks, self.sums = np.empty((n_chunks, 5)), np.empty(5)
-        self._measure_in(Scaled(loss, 1.0))
-        self.centred(self.start())
-        self._measure_in(Scaled(loss, power_of_two(float(self.sums[CURVATURE]))))
         rows = np.flatnonzero(weights > 0.0)
-        # The infimum may be a different one for every row, but rows of equal y share it.
-        values, counts = np.unique(self._data[0, rows], return_inverse=True)
-        minima = np.array([self._loss.minimum(v) for v in values.tolist()])
-        self.floor = float(weights[rows] @ minima[counts])
+        self._measure_in(Scaled(loss, 1.0), rows)
+        self.centred(self.start())
+        self._measure_in(Scaled(loss, power_of_two(float(self.sums[CURVATURE]))), rows)
+        self.floor = float(weights @ self._data[MINIMUM])
 
-    def _measure_in(self, loss: Scaled) -> None:
+    def _measure_in(self, loss: Scaled, rows: Index) -> None:
+        # The infimum may be a different one for every row, but rows of equal y share it.
+        values, places = np.unique(self._data[0, rows], return_inverse=True)
+        self._data[MINIMUM, rows] = np.array([loss.minimum(v) for v in values.tolist()])[places]
         self._loss, self.unit = loss, loss.unit * self.response**2
-        rows = Rows(loss, self._data, self._chunks, self.sums, self.fit_intercept)
-        self.compiled = rows if len(self._edges) == 2 else None
+        compiled = Rows(loss, self._data, self._chunks, self.sums, self.fit_intercept)
+        self.compiled = compiled if len(self._edges) == 2 else None
 
     @property
     def has_conjugate(self) -> bool:
