@@ -19,6 +19,8 @@ Index = NDArray[np.int64]
 
 # With more candidates than this share of the features, a full pass is cheaper than single products.
 FULL_PASS_SHARE = 0.1
+# Vectors as long as a column that a projection reads for every reference.
+PROJECTION = 4
 
 
 class Outside:
@@ -94,6 +96,12 @@ class Outside:
         Their gradients are exact in ``estimate`` afterwards.
         """
         geometry, gradient, found = self._geometry, self.estimate.gradient, self._found
+        if geometry.n > self.inside.size:
+            left = np.flatnonzero(~self.inside)
+            if left.size <= PROJECTION * len(self._references.known.residuals):
+                gradient[left] = self.gradient_of(r, left)
+                self.estimate = Estimate(gradient, 0.0, 0.0)
+                return left[: violators_among(self._penalty, gradient, left)]
         candidates, count, error, magnitude = screen(
             geometry.design,
             geometry.columns,

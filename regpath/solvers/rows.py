@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 # Operations of one row.
-ROW_COST = 20
+ROW_COST = 8
 # Powers of two of a curvature, or a response, up to which it is taken as it is.
 FAR_FROM_ONE = 10
 
