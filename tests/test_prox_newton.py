@@ -281,7 +281,7 @@ def test_without_an_intercept_nothing_moves():
 
 
 def test_number_of_threads_does_not_change_a_bit(rng):
-    n = 50 * CHUNK + 7
+    n = 70 * CHUNK + 7
     y, eta = rng.random(n), rng.standard_normal(n)
     answers = []
     for n_threads in (1, 2, 4):

@@ -29,7 +29,7 @@ BATCH = 32
 
 
 # Bytes that the Gram matrix and its factor may take in any case.
-LEAST_GRAM_DENSE, LEAST_GRAM_SPARSE = 256e6, 24e6
+LEAST_GRAM_DENSE, LEAST_GRAM_SPARSE = 256e6, 64e6
 
 
 def largest_gram(design: Dense | Csc) -> int:

@@ -36,7 +36,7 @@ from regpath.solvers.residual import ResidualCore
 from regpath.solvers.rows import SmoothLoss, Terms
 from regpath.solvers.working import Working, start_residual, working_columns
 
-__all__ = ["Model", "RowModel"]
+__all__ = ["CHEAP_TO_LEARN", "SHORTEST", "Model", "RowModel", "Strength", "stretched"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -85,6 +85,30 @@ class Model(Protocol):
         """How the intercepts (K,) move with a change of the coefficients."""
 
 
+class Strength:
+    """By how much the curvatures of a model are multiplied, as its last step has shown them.
+
+    Attributes
+    ----------
+    value : float
+    """
+
+    def __init__(self) -> None:
+        self.value = 1.0
+
+    def expect(self, step: Array, fall: Array) -> None:
+        """Note how the model expects gradients to fall with its step."""
+        self._step, self._fall = step, fall
+
+    def learn(self, change: Array, fall: Array) -> None:
+        """Explain how they fell with a change of the coefficients along a share of that step."""
+        seen, expected = float(change @ fall), float(change @ self._fall)
+        whole = float(self._step @ self._fall)
+        if seen > 0.0 and expected > 0.0 and whole > 0.0:
+            ratio = seen * whole / expected**2
+            self.value *= min(max(ratio, 1.0 / MOST_STRETCH), MOST_STRETCH)
+
+
 class RowModel:
     """Model of a loss with one output.
 
@@ -130,7 +154,7 @@ class RowModel:
         weighted /= total
         self._w = np.stack([weighted, np.sqrt(weighted)])
         self._total_root = np.sqrt(total)
-        self._strength = 1.0
+        self._strength = Strength()
         self._reweighted.root = self._w[1]
         self._features = np.empty(0, np.int64)
         self._lengths = self.turns = np.empty(0)
@@ -202,7 +226,7 @@ class RowModel:
         if self._stretched is None or self._stretched[0] is not penalty:
             self._stretched = penalty, stretched(penalty, self._lengths)
         # All is divided by the strength of the model.
-        by, lengths = self._strength, self._lengths
+        by, lengths = self._strength.value, self._lengths
         local = self._stretched[1]
         local = local._replace(strength=local.strength / by)
         old, slope, residual = b * lengths, gradient / (by * lengths), terms.residual[0] / by
@@ -218,8 +242,9 @@ class RowModel:
             self._core.pose(old, slope, rr)
             core = self._core
         core.solve(local, target / by, budget)
-        self._aim = core.coefs / lengths - b, (slope - core.gradients) * lengths * by
-        return core.coefs / lengths
+        new: Array = core.coefs / lengths
+        self._strength.expect(new - b, (slope - core.gradients) * lengths * by)
+        return new
 
     def learn(self, change: Array, fall: Array) -> None:
         """Take note of how gradients fell when coefficients changed."""
@@ -227,16 +252,7 @@ class RowModel:
         if self._core is not None and self.size**2 <= CHEAP_TO_LEARN * self._geometry.n:
             self._core.learn(change * self._lengths, fall / self._lengths)
         else:
-            self._strengthen(change, fall)
-
-    def _strengthen(self, change: Array, fall: Array) -> None:
-        """Scale all curvatures so that they explain the fall along a share of the last step."""
-        step, expected = self._aim
-        seen, share = float(change @ fall), float(change @ expected)
-        whole = float(step @ expected)
-        if seen > 0.0 and share > 0.0 and whole > 0.0:
-            ratio = seen * whole / share**2
-            self._strength *= min(max(ratio, 1.0 / MOST_STRETCH), MOST_STRETCH)
+            self._strength.learn(change, fall)
 
     def intercepts(self, change: Array) -> Array:
         """How the intercept moves with a change of the coefficients."""

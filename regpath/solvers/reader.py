@@ -121,15 +121,18 @@ def gram_of(design: Dense, root: Array, mean: Array, scale: Array, features: Ind
     return gram
 
 
-def dots_many(design: Dense | Csc, n_threads: int, V: Array) -> Array:
-    """X'v for every row v of V (m, n), in one pass: an array (m, p)."""
-    m, p = len(V), n_columns(design)
+def dots_many(
+    design: Dense | Csc, n_threads: int, V: Array, features: Index | None = None
+) -> Array:
+    """X'v for every row v of V (m, n), in one pass: an array (m, p), or of some columns only."""
+    m = len(V)
+    features = np.arange(n_columns(design)) if features is None else features
     if isinstance(design, Csc):
         V = _by_row(V, -(-m // 4) * 4)
-        out = np.empty((V.shape[1], p))
+        out = np.empty((V.shape[1], features.size))
     else:
-        out = np.empty((m, p))
-    over_columns(design, n_threads, column_dots_many, V, out, np.arange(p), work=m)
+        out = np.empty((m, features.size))
+    over_columns(design, n_threads, column_dots_many, V, out, features, work=m)
     return out[:m]
 
 

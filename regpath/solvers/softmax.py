@@ -21,8 +21,9 @@ from scipy.special import xlogy
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore
-from regpath.solvers.models import SHORTEST, stretched
+from regpath.solvers.models import CHEAP_TO_LEARN, SHORTEST, Strength, stretched
 from regpath.solvers.products import standardised
+from regpath.solvers.reader import dots_many
 from regpath.solvers.rows import Terms
 
 __all__ = ["SoftmaxLoss", "SoftmaxModel"]
@@ -37,6 +38,8 @@ ROUNDING = 4e-15
 DAMPING = 1e-2
 # Entries of a block of columns that is worked on at once.
 BLOCK_ENTRIES = 2_000_000
+# So many times the new features must be in a working set for the new ones to count as few.
+FEW = 8
 # Share of the largest eigenvalue of what belongs to the direction (1, ..., 1).
 FLAT = 1e-13
 # Probabilities below this count as this where something is divided by them.
@@ -178,6 +181,7 @@ class SoftmaxModel:
         np.fill_diagonal(A, self._total)
         self._inverse = np.linalg.pinv(A, rcond=FLAT, hermitian=True)
         self._core = GramCore(0.0, np.iinfo(np.int64).max)
+        self._strength = Strength()
         self.size = 0
         self.extend(features)
 
@@ -194,7 +198,8 @@ class SoftmaxModel:
         length = np.maximum(np.sqrt(square), SHORTEST * np.sqrt(self._total[output]))
         self._lengths = np.concatenate([self._lengths, length])
         self._crossed = np.concatenate([self._crossed, crossed / length[:, None]])
-        block = self._block(old)
+        few = FEW * features.size < self.size
+        block = self._rows_of_few(old) if few else self._block(old)
         block /= length[:, None]
         block /= self._lengths
         block -= self._crossed[old:] @ self._inverse @ self._crossed.T
@@ -251,6 +256,22 @@ class SoftmaxModel:
             block -= products
         return block
 
+    def _rows_of_few(self, old: int) -> Array:
+        """The same for a few new columns, whose products with the others are gradients."""
+        g, output, feature = self._geometry, self._output, self._feature
+        X = standardised(g, feature[old:], slice(None))
+        X -= self._centre[old:, None]
+        X *= self._weighted[output[old:]]
+        block = np.empty((self.size - old, self.size))
+        for k in range(self._n_outputs):
+            own, same = np.flatnonzero(output == k), output[old:] == k
+            V = X * np.where(same[:, None], self._rest[k], -self._p[k])
+            j = feature[own]
+            shift = g.mean[j] + g.scale[j] * self._centre[own]
+            dots = dots_many(g.design, g.n_threads, V, j)
+            block[:, own] = (dots - np.outer(V.sum(axis=1), shift)) / g.scale[j]
+        return block
+
     def minimise(
         self,
         penalty: ElasticNet,
@@ -261,14 +282,20 @@ class SoftmaxModel:
         budget: int,
     ) -> Array:
         """Coefficients that minimise model plus penalty, from b, to a gap of ``target``."""
-        lengths = self._lengths
-        self._core.pose(b * lengths, gradient / lengths, terms.square)
-        self._core.solve(stretched(penalty, lengths), target, budget)
-        return self._core.coefs / lengths
+        by, lengths = self._strength.value, self._lengths
+        local, slope = stretched(penalty, lengths), gradient / (by * lengths)
+        self._core.pose(b * lengths, slope, terms.square / by**2)
+        self._core.solve(local._replace(strength=local.strength / by), target / by, budget)
+        new: Array = self._core.coefs / lengths
+        self._strength.expect(new - b, (slope - self._core.gradients) * lengths * by)
+        return new
 
     def learn(self, change: Array, fall: Array) -> None:
         """Take note of how gradients fell when coefficients changed."""
-        self._core.learn(change * self._lengths, fall / self._lengths)
+        if self.size**2 <= CHEAP_TO_LEARN * self._weights.size:
+            self._core.learn(change * self._lengths, fall / self._lengths)
+        else:
+            self._strength.learn(change, fall)
 
     def intercepts(self, change: Array) -> Array:
         """How the intercepts move with a change of the coefficients."""
