@@ -16,6 +16,8 @@ __all__ = ["room"]
 
 # Bytes from which pages of their own pay.
 LARGE = 1 << 20
+# Not shared with processes that are forked, where there are such.
+PRIVATE = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
 
 
 def room(shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
@@ -27,9 +29,4 @@ def room(shape: tuple[int, ...], dtype: Any = np.float64) -> Any:
     size = math.prod(shape) * np.dtype(dtype).itemsize
     if size < LARGE:
         return np.empty(shape, dtype)
-    private = getattr(mmap, "MAP_PRIVATE", None)  # not shared with processes that are forked
-    if private is None:
-        return np.frombuffer(mmap.mmap(-1, size), dtype).reshape(shape)
-    return np.frombuffer(mmap.mmap(-1, size, flags=private | mmap.MAP_ANONYMOUS), dtype).reshape(
-        shape
-    )
+    return np.frombuffer(mmap.mmap(-1, size, **PRIVATE), dtype).reshape(shape)

@@ -81,7 +81,8 @@ class References:
         self._products = np.empty((capacity, capacity))
         self._rest = np.empty(n)
         self._known: Known | None = None  # once it is needed
-        self._count = 0
+        self.count = 0
+        """How many there are."""
         self._next = 0
 
     def add(self, residual: Array, gradient: Array) -> None:
@@ -89,20 +90,20 @@ class References:
         slot = self._next
         self._residuals[slot] = residual
         self._gradients[slot] = gradient
-        self._count = max(self._count, slot + 1)
+        self.count = max(self.count, slot + 1)
         self._next = (slot + 1) % len(self._residuals)
         # Own loops: the threads of a BLAS wait for each other actively, which costs milliseconds a
         # product where another process holds a core.
-        products = np.einsum("ij,j", self._residuals[: self._count], residual)
-        self._products[slot, : self._count] = products
-        self._products[: self._count, slot] = products
+        products = np.einsum("ij,j", self._residuals[: self.count], residual)
+        self._products[slot, : self.count] = products
+        self._products[: self.count, slot] = products
         self._known = None
 
     @property
     def known(self) -> Known:
         """What is known, for kernels."""
         if self._known is None:
-            m = self._count
+            m = self.count
             self._known = Known(
                 residuals=self._residuals[:m],
                 gradients=self._gradients[:m],

@@ -17,7 +17,7 @@ __all__ = ["exp", "log", "log1p_of_share"]
 # log 2 in two parts: multiples of the first by whole numbers up to 2^11 are exact.
 LOG_2_HIGH, LOG_2_LOW = 6.93147180369123816490e-01, 1.90821492927058770002e-10
 LOG_2_INVERSE = 1.4426950408889634
-ROOT_HALF = 0.7071067811865476
+ROOT_2 = 1.4142135623730951
 # Where the exponential is 0, and where it is infinite.
 LEAST, MOST = -746.0, 710.0
 # Exponent of 1, the bits of a mantissa, and the bits of 1.
@@ -56,27 +56,24 @@ def log(x: float) -> float:
     bits = np.float64(x).view(np.int64)
     exponent = (bits >> MANTISSA) - BIAS
     m = np.int64((bits & ((1 << MANTISSA) - 1)) | ONE).view(np.float64)
-    above = m > 2.0 * ROOT_HALF
+    above = m > ROOT_2
     m = 0.5 * m if above else m
     k = float(exponent + 1) if above else float(exponent)
     s = (m - 1.0) / (m + 1.0)
-    t = s * s
-    u = t * t
-    # 2 artanh(s) / s - 2, for s^2 <= 0.03.
-    even, odd = 2.0 / 23.0, 2.0 / 21.0
-    even, odd = even * u + 2.0 / 19.0, odd * u + 2.0 / 17.0
-    even, odd = even * u + 2.0 / 15.0, odd * u + 2.0 / 13.0
-    even, odd = even * u + 2.0 / 11.0, odd * u + 2.0 / 9.0
-    even, odd = even * u + 2.0 / 7.0, odd * u + 2.0 / 5.0
-    tail = t * (2.0 / 3.0 + t * (odd + t * even))
-    return k * LOG_2_HIGH + (2.0 * s + (s * tail + k * LOG_2_LOW))
+    tail = s * _artanh_tail(s * s)
+    return k * LOG_2_HIGH + (2.0 * s + (tail + k * LOG_2_LOW))
 
 
 @kernel(FUSED, inline="always")
 def log1p_of_share(x: float) -> float:
     """log(1 + x) for 0 <= x <= 1, as 2 artanh(s) with s = x / (2 + x) <= 1 / 3."""
     s = x / (2.0 + x)
-    t = s * s
+    return 2.0 * s + s * _artanh_tail(s * s)
+
+
+@kernel(FUSED, inline="always")
+def _artanh_tail(t: float) -> float:
+    """2 artanh(s) / s - 2 for t = s^2 <= 1 / 9, in chains of even and of odd powers."""
     u = t * t
     even, odd = 2.0 / 35.0, 2.0 / 37.0
     even, odd = even * u + 2.0 / 31.0, odd * u + 2.0 / 33.0
@@ -87,4 +84,4 @@ def log1p_of_share(x: float) -> float:
     even, odd = even * u + 2.0 / 11.0, odd * u + 2.0 / 13.0
     even, odd = even * u + 2.0 / 7.0, odd * u + 2.0 / 9.0
     even, odd = even * u + 2.0 / 3.0, odd * u + 2.0 / 5.0
-    return 2.0 * s + s * t * (even + t * odd)
+    return t * (even + t * odd)

@@ -11,6 +11,7 @@ __all__ = [
     "CHUNK",
     "CURVATURE",
     "MINIMUM",
+    "RESPONSE",
     "SIZE",
     "SLOPE",
     "SQUARE",

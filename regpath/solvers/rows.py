@@ -21,6 +21,7 @@ from regpath.kernels.rows import (
     CHUNK,
     CURVATURE,
     MINIMUM,
+    RESPONSE,
     SQUARE,
     VALUE,
     centre,
@@ -32,7 +33,6 @@ from regpath.solvers.threads import in_ranges, threads_worth
 __all__ = ["RowLoss", "Rows", "SmoothLoss", "Terms", "power_of_two", "terms_of"]
 
 Array = NDArray[np.float64]
-Index = NDArray[np.int64]
 
 # Operations of one row.
 ROW_COST = 8
@@ -203,15 +203,17 @@ class RowLoss:
         self._edges = np.linspace(0, n_chunks, threads + 1).astype(np.int64)
         self._chunks, self.sums = np.empty((n_chunks, 5)), np.empty(5)
         rows = np.flatnonzero(weights > 0.0)
-        self._measure_in(Scaled(loss, 1.0), rows)
+        # The infimum may be a different one for every row, but rows of equal y share it.
+        values, places = np.unique(self._data[RESPONSE, rows], return_inverse=True)
+        self._data[MINIMUM, rows] = np.array([loss.minimum(v) for v in values.tolist()])[places]
+        self._measure_in(Scaled(loss, 1.0))
         self.centred(self.start())
-        self._measure_in(Scaled(loss, power_of_two(float(self.sums[CURVATURE]))), rows)
+        unit = power_of_two(float(self.sums[CURVATURE]))
+        self._data[MINIMUM] /= unit
+        self._measure_in(Scaled(loss, unit))
         self.floor = float(weights @ self._data[MINIMUM])
 
-    def _measure_in(self, loss: Scaled, rows: Index) -> None:
-        # The infimum may be a different one for every row, but rows of equal y share it.
-        values, places = np.unique(self._data[0, rows], return_inverse=True)
-        self._data[MINIMUM, rows] = np.array([loss.minimum(v) for v in values.tolist()])[places]
+    def _measure_in(self, loss: Scaled) -> None:
         self._loss, self.unit = loss, loss.unit * self.response**2
         compiled = Rows(loss, self._data, self._chunks, self.sums, self.fit_intercept)
         self.compiled = compiled if len(self._edges) == 2 else None
