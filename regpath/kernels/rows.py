@@ -137,7 +137,7 @@ def chunk_gaps(loss: Any, y: Any, weights: Any, eta: Any, slope: Any, s: float) 
 
 
 @kernel()
-def centre(rows: Any, eta: Any, moved: Any, out: Any) -> float:
+def centre(rows: Any, eta: Any, shift: float, moved: Any, out: Any) -> float:
     """The best intercept on top of a linear predictor: Newton steps in a bracket.
 
     Parameters
@@ -146,11 +146,13 @@ def centre(rows: Any, eta: Any, moved: Any, out: Any) -> float:
         ``evaluate_rows(eta, shift, moved, out)`` fills ``moved`` with eta + shift, ``out`` as
         `row_terms` does, and ``rows.sums`` with the sums over all rows. ``rows.fit_intercept`` says
         whether there is an intercept.
+    shift : float
+        Where to begin.
     eta, moved : ndarray of shape (n,)
     out : ndarray of shape (3, n)
         They end at the intercept that is returned.
     """
-    shift, low, high, sums = 0.0, -math.inf, math.inf, rows.sums
+    low, high, sums = -math.inf, math.inf, rows.sums
     rows.evaluate_rows(eta, shift, moved, out)
     for k in range(MOST_STEPS if rows.fit_intercept else 0):
         pull, noise = float(sums[SLOPE]), ROUNDING * float(sums[SIZE])

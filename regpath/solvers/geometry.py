@@ -133,7 +133,7 @@ class Geometry:
         out = self.reader.dots(weighted)
         self.passes += 1.0
         for dots, v in zip(out, weighted, strict=True):
-            self._standardized(dots, v, slice(None))
+            self.standardized(dots, float(v.sum()), slice(None))
         return out
 
     def gradient_of(self, r: Array, features: Index) -> Array:
@@ -142,7 +142,7 @@ class Geometry:
         out = np.empty(features.size)
         over_columns(self.design, self.n_threads, column_dots, weighted, features, out)
         self.passes += features.size / self.p
-        return self._standardized(out, weighted, features)
+        return self.standardized(out, float(weighted.sum()), features)
 
     def add_columns(self, features: Index, b: Array, eta: Array) -> None:
         """Add sum_j b_j (x_j - m_j) / d_j, without weights of rows, to a vector in place."""
@@ -156,8 +156,9 @@ class Geometry:
         edges = equal_ranges(eta.size, threads_worth(features.size * eta.size, self.n_threads))
         in_ranges(combine_rows, edges, self.design.columns, features, coefs, eta)
 
-    def _standardized(self, out: Array, weighted: Array, which: Any) -> Array:
-        axpy(-float(weighted.sum()), self.mean[which], out)
+    def standardized(self, out: Array, total: float, which: Any) -> Array:
+        """Products with columns of X~, in place, from those of X: equation (3)."""
+        axpy(-total, self.mean[which], out)
         out /= self.scale[which]
         out[self.constant[which]] = 0.0
         return out
@@ -223,7 +224,7 @@ def measure(
         n_threads=n_threads,
     )
     weighted = root * response
-    geometry.product = geometry._standardized(product, weighted, slice(None))
+    geometry.product = geometry.standardized(product, float(weighted.sum()), slice(None))
     return geometry
 
 

@@ -147,7 +147,7 @@ class RowModel:
         """Start afresh at the curvatures of a point, with these features."""
         curvature = terms.curvature[0]
         # Were the loss a parabola, this would be its curvature.
-        typical = float(terms.residual[0] @ terms.residual[0]) / (2.0 * terms.value or 1.0)
+        typical = _square(terms.residual[0]) / (2.0 * terms.value or 1.0)
         self._curvature = np.maximum(curvature, least * max(typical, float(curvature.max())))
         weighted = self._weights * self._curvature
         total = float(weighted.sum())
@@ -238,7 +238,7 @@ class RowModel:
         else:
             rr = terms.square / by**2
             if self._coupling is None:
-                rr = float(residual @ (residual / self._curvature))
+                rr = _square(residual / np.sqrt(self._curvature))
             self._core.pose(old, slope, rr)
             core = self._core
         core.solve(local, target / by, budget)
@@ -257,6 +257,11 @@ class RowModel:
     def intercepts(self, change: Array) -> Array:
         """How the intercept moves with a change of the coefficients."""
         return np.array([self.turns @ change])
+
+
+def _square(x: Array) -> float:
+    """Squared length, without a BLAS: its threads would wait actively beside the next pass."""
+    return float(np.einsum("i,i", x, x))
 
 
 def stretched(penalty: ElasticNet, lengths: Array) -> ElasticNet:

@@ -88,6 +88,11 @@ class Moves:
         eta[:, self._unseen] = 0.0
         return eta
 
+    @property
+    def doubt(self) -> float:
+        """What a gradient of the point that was moved to may be off by."""
+        return 0.0
+
     # -- as `regpath.kernels.newton` wants it --------------------------------------------------
 
     def half_deviance(self) -> float:

@@ -77,11 +77,12 @@ class Outside:
         self.inside = other.inside
         self._references = other._references
 
-    def reaching(self) -> Index:
-        """Features outside whose estimated gradient reaches its threshold."""
+    def reaching(self, share: float = 1.0) -> Index:
+        """Features outside whose estimated gradient reaches this share of its threshold."""
+        gradient = self.estimate.gradient
         count = features_beyond(
             self._penalty,
-            self.estimate.gradient,
+            gradient if share == 1.0 else gradient / share,
             0.0,
             0.0,
             self._rounding,

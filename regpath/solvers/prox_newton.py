@@ -24,19 +24,20 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import n_entries
+from regpath.designs import Dense, n_entries
 from regpath.kernels.gap import penalty_gap, penalty_value, shrinkage, worst_violation
 from regpath.kernels.newton import working_gap
 from regpath.penalties import ElasticNet
+from regpath.solvers.fused_moves import FusedMoves
 from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.models import Model, RowModel
+from regpath.solvers.models import Model
 from regpath.solvers.moves import Moves, Point
 from regpath.solvers.outside import Outside
 from regpath.solvers.points import SolvedPoints, Units
 from regpath.solvers.row_moves import RowSteps, is_frequent
-from regpath.solvers.rows import SmoothLoss
-from regpath.solvers.threads import threads_worth
+from regpath.solvers.rows import ROW_COST, RowLoss, SmoothLoss
+from regpath.solvers.threads import ENTRIES_PER_THREAD, threads_worth
 
 __all__ = ["ProxNewtonSolver"]
 
@@ -53,8 +54,11 @@ LEAST_MODEL_SHARE = 1e-12
 LEAST_CURVATURE = 1e-10
 # A step that leaves more than this share of the gap asks for a model with new weights.
 SLOW = 0.1
-# Features with a gradient of this share of their threshold stay in a new model.
-NEAR = 0.9
+# Features with a gradient of this share of their threshold stay in a new model. In tall problems,
+# where all are looked at anyway, they enter with the first that reaches its threshold.
+NEAR, NEAR_TALL = 0.9, 0.8
+# Share of the root of the loss up to which gradients may be in doubt.
+INDISTINCT = 1e-10
 # Share of the slopes of an output by which their sum may miss zero, and share of all slopes, which
 # is their rounding; beyond, intercepts are not the best ones.
 OFF_CENTRE, LOST = 1e-7, 1e-15
@@ -108,6 +112,7 @@ class ProxNewtonSolver:
         self._own_slope = loss.unit / loss.response**2
         self._slope = self._own_slope * loss.response
         self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
+        self._near = NEAR_TALL if g.n > K * g.p else NEAR
         self._exclude(np.zeros(g.p, np.bool_))
         self._point = Point(*loss.centred(loss.start()))
         self._null_value = self._point.terms.value
@@ -118,8 +123,12 @@ class ProxNewtonSolver:
         self._held = np.empty(0, np.int64)
         self._outside = Outside(g, self._penalty, self._excluded, residual, gradient)
         self._moves = Moves(g, loss, self._outside, self._point)
+        self._last: Moves | RowSteps = self._moves
         compiled = loss.compiled is not None and is_frequent(g.design)
         self._row_steps = RowSteps(g, loss, self._point) if compiled else None
+        self._fused = None
+        if isinstance(loss, RowLoss) and isinstance(g.design, Dense):
+            self._fused = FusedMoves(g, loss, self._outside, self._point)
         self._working = np.empty(0, np.int64)
         self._b = self._gradient = np.empty(0)
         self._local = self._penalty.at(self._working)
@@ -235,11 +244,18 @@ class ProxNewtonSolver:
         shift, point.eta, point.terms = self._loss.centred(eta)
         point.intercepts = point.intercepts + shift
         self._b = b
-        self._gradient = self._outside.gradient_of(point.terms.residual, self._working)
+        self._look()
+
+    def _look(self) -> None:
+        """Compute the gradients of the working set."""
+        self._gradient = self._outside.gradient_of(self._point.terms.residual, self._working)
+        self._last = self._moves
 
     def _entering(self) -> Index:
         """Features outside whose estimated gradient reaches its threshold, and unpenalised ones."""
         reaching = self._outside.reaching()
+        if reaching.size and self._near == NEAR_TALL:
+            reaching = self._outside.reaching(self._near)
         absent = self._free[~self._outside.inside[self._free]]
         return np.union1d(reaching, absent) if absent.size else reaching
 
@@ -285,7 +301,7 @@ class ProxNewtonSolver:
 
     def _renew(self) -> None:
         """A model at the present weights, of the features that are, or nearly are, active."""
-        near = np.abs(self._gradient) >= NEAR * self._local.threshold(slice(None))
+        near = np.abs(self._gradient) >= self._near * self._local.threshold(slice(None))
         kept = near | (self._b != 0.0)
         left = self._working[~kept]
         self._outside.inside[left] = False
@@ -338,19 +354,22 @@ class ProxNewtonSolver:
         b, g, model = self._b, self._gradient, self._model
         new = model.minimise(self._local, b, g, self._point.terms, target, self.max_iter)
         old_b, old_g, scale = b.copy(), g.copy(), self.null + abs(self._loss.floor)
-        if self._row_steps and isinstance(model, RowModel) and self._is_little():
-            moved = self._row_steps.take(model, self._working, self._local, b, g, new, scale)
-        else:
-            moved = self._moves.take(model, self._working, self._local, b, g, new, scale)
+        moves = self._take_with()
+        moved = moves.take(model, self._working, self._local, b, g, new, scale)
         if moved:
             model.learn(b - old_b, old_g - g)
+            self._last = moves
         return moved
 
-    def _is_little(self) -> bool:
-        """Whether a step is too little work for threads."""
+    def _take_with(self) -> Moves | RowSteps:
+        """Who takes a step: compiled, in one read of many rows, or of any kind."""
         g = self.geometry
         entries = n_entries(g.design) * self._b.size // g.p
-        return threads_worth(entries, g.n_threads) == 1
+        if self._fused and entries + ROW_COST * g.n >= ENTRIES_PER_THREAD:
+            return self._fused
+        if self._row_steps and (self._fused or threads_worth(entries, g.n_threads) == 1):
+            return self._row_steps
+        return self._moves
 
     # -- certify -------------------------------------------------------------------------------
 
@@ -362,6 +381,8 @@ class ProxNewtonSolver:
 
     def _certify(self) -> tuple[float, Index]:
         """Duality gap over all features, and those outside that violate optimality."""
+        if self._last.doubt > INDISTINCT * math.sqrt(self._point.terms.value):
+            self._look()
         if self._outside.is_empty:
             self._outside.complete(self._working, self._gradient)
             violators = np.empty(0, np.int64)
@@ -377,7 +398,9 @@ class ProxNewtonSolver:
             part = float(penalty_gap(local, g, b, b.size, others, outside, s))
             return part + self._loss.gap(self._point.eta, self._point.terms, s)
 
-        gap = min(at(1.0), at(shrunk)) if self._is_centred() else math.inf
+        gap = at(shrunk) if self._is_centred() else math.inf
+        if shrunk < 1.0 and self.tol * self.null < gap < math.inf:
+            gap = min(gap, at(1.0))
         if not gap <= self._point.terms.value:  # which is the least that s = 0 has to offer
             gap = min(gap, at(0.0))
         return gap, violators

@@ -16,7 +16,7 @@ from regpath.kernels.newton import step
 from regpath.kernels.rows import SQUARE, VALUE, centre
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.models import RowModel
+from regpath.solvers.models import Model, RowModel
 from regpath.solvers.moves import Point
 from regpath.solvers.rows import SmoothLoss, Terms, terms_of
 
@@ -118,7 +118,7 @@ class RowMoves(NamedTuple):
         here, weighted, figures = self.here, self.weighted, self.here.figures
         for i in range(weighted.size):
             weighted[i] = here.eta[i] + t * here.aimed[i]
-        figures[SHIFT] = centre(self.rows, weighted, here.moved, here.then)
+        figures[SHIFT] = centre(self.rows, weighted, 0.0, here.moved, here.then)
         return self.rows.sums[VALUE]  # type: ignore[no-any-return]
 
     def settle_at(self, t: float, g: Any) -> None:
@@ -150,6 +150,8 @@ class RowSteps:
         It moves.
     """
 
+    doubt = 0.0
+
     def __init__(self, geometry: Geometry, loss: SmoothLoss, point: Point) -> None:
         n = geometry.n
         self._geometry, self._loss, self._point = geometry, loss, point
@@ -162,7 +164,7 @@ class RowSteps:
 
     def take(
         self,
-        model: RowModel,
+        model: Model,
         working: Index,
         penalty: ElasticNet,
         b: Array,
@@ -171,6 +173,7 @@ class RowSteps:
         scale: float,
     ) -> bool:
         """As `regpath.kernels.newton.step`, on a working set and its model."""
+        assert isinstance(model, RowModel)
         self._arrive()
         if self._moves is None or self._moves.features is not working:
             self._moves = self._prepare(working, model.turns)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath._numba import interpreted
+from regpath.kernels.fused import STRIP, fused_terms
 from regpath.kernels.rows import (
     CHUNK,
     CURVATURE,
@@ -33,6 +34,7 @@ from regpath.solvers.threads import in_ranges, threads_worth
 __all__ = ["RowLoss", "Rows", "SmoothLoss", "Terms", "power_of_two", "terms_of"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 # Operations of one row.
 ROW_COST = 8
@@ -233,15 +235,53 @@ class RowLoss:
         in_ranges(row_terms, self._edges, self._loss, self._data, moved, out, self._chunks)
         self._chunks.sum(axis=0, out=self.sums)
 
-    def centred(self, eta: Array) -> tuple[Array, Array, Terms]:
-        """The best intercept on top of eta, eta with it, and the terms there."""
+    def centred(self, eta: Array, start: float = 0.0) -> tuple[Array, Array, Terms]:
+        """The best intercept on top of eta, sought from a start; eta with it, the terms there."""
         moved, out = np.empty(eta.shape), np.empty((3, eta.size))
         if self.compiled is None:
-            shift = interpreted(centre)(self, eta[0], moved[0], out)
+            shift = interpreted(centre)(self, eta[0], start, moved[0], out)
         else:
-            shift = centre(self.compiled, eta[0], moved[0], out)
+            shift = centre(self.compiled, eta[0], start, moved[0], out)
         terms = terms_of(out, float(self.sums[VALUE]), float(self.sums[SQUARE]))
         return np.array([shift]), moved, terms
+
+    def with_products(
+        self,
+        columns: Any,
+        added: tuple[Index, Array],
+        features: Index,
+        eta: Array,
+        work: Array,
+        n_threads: int,
+    ) -> tuple[Array, Array]:
+        """Add columns to eta (n,), in place, and multiply by what rows are worth there.
+
+        Parameters
+        ----------
+        columns : ndarray of shape (p, n)
+            They are read once.
+        added : tuple of ndarrays of shape (s,)
+            Columns that are added, and their coefficients.
+        features : ndarray of shape (size,)
+            Columns that are multiplied.
+        work : ndarray of shape (5, n)
+            Filled with slopes, residuals, curvatures, and the last two times the roots of the
+            weights, once and twice.
+
+        Returns
+        -------
+        products : ndarray of shape (2, size)
+            With the last two.
+        sums : ndarray of shape (5,)
+            As of `regpath.kernels.rows.row_terms`.
+        """
+        n_strips = -(-eta.size // STRIP)
+        sums, products = np.empty((n_strips, 2, 5)), np.empty((n_strips, 2, features.size))
+        threads = min(n_strips, threads_worth(eta.size * (features.size + ROW_COST), n_threads))
+        edges = np.linspace(0, n_strips, threads + 1).astype(np.int64)
+        arrays = *added, features, eta, work, sums, products
+        in_ranges(fused_terms, edges, self._loss, self._data, columns, *arrays)
+        return products.sum(axis=0), sums[:, 0].sum(axis=0)
 
     def coupling(self, terms: Terms) -> None:
         """Rows are independent."""
