@@ -28,6 +28,8 @@ Index = NDArray[np.int64]
 # Multiplications of a product that a BLAS is asked for. Its threads wait actively before and after:
 # that takes a core from the next pass, and milliseconds where another process holds one.
 LARGE_PRODUCT = 400_000_000
+# Entries of all columns up to which there is room for all of them from the beginning.
+LARGEST_ROOM = 100_000_000
 
 
 class Working(Protocol):
@@ -89,7 +91,9 @@ class DenseWorking:
 
     def __init__(self, geometry: Geometry) -> None:
         self._geometry = geometry
-        self._columns = np.empty((64, geometry.n))
+        # Pages that nobody has written to cost nothing.
+        rows = geometry.p if geometry.n * geometry.p <= LARGEST_ROOM else 64
+        self._columns = room((rows, geometry.n))
         self.size = 0
 
     @property
