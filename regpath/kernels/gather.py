@@ -68,45 +68,18 @@ def _place(out: Any, old: int, c: int, k: int, product: float) -> None:
 
 @kernel(FUSED)
 def gather_sparse(
-    design: Any,
-    features: Any,
-    root: Any,
-    centre: Any,
-    scale: Any,
-    work: Any,
-    chains: Any,
-    n_old: int,
-    gram: Any,
+    design: Any, features: Any, root: Any, centre: Any, scale: Any, work: Any, n_old: int
 ) -> None:
-    """Append columns root_i (x_ij - centre_j) / scale_j to a sparse copy, and fill their Gram rows.
+    """Append columns root_i (x_ij - centre_j) / scale_j to a sparse copy.
 
-    ``chains`` links, for every row of X, the entries of the working copy that lie in it. The
-    product of two columns then costs only the rows that both of them touch. An empty ``gram`` is
-    not filled. ``centre`` belongs to the new columns, ``scale`` to all columns of the design.
+    ``centre`` belongs to the new columns, ``scale`` to all columns of the design.
     """
-    wanted = gram.shape[0] > 0
     e = work.indptr[n_old]
     for m in range(features.size):
-        k, j = n_old + m, features[m]
-        begin = e
-        square = 0.0
+        j = features[m]
         for f in range(design.indptr[j], design.indptr[j + 1]):
             i = design.indices[f]
-            x = root[i] * (design.data[f] - centre[m]) / scale[j]
-            work.data[e] = x
+            work.data[e] = root[i] * (design.data[f] - centre[m]) / scale[j]
             work.indices[e] = i
-            square += x * x
-            if wanted:
-                g = chains.head[i]
-                while g >= 0:
-                    gram[m, chains.owner[g]] += x * work.data[g]
-                    g = chains.following[g]
             e += 1
-        if wanted:
-            gram[m, k] = square
-            for f in range(begin, e):
-                i = work.indices[f]
-                chains.owner[f] = k
-                chains.following[f] = chains.head[i]
-                chains.head[i] = f
-        work.indptr[k + 1] = e
+        work.indptr[n_old + m + 1] = e

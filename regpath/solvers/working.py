@@ -7,7 +7,7 @@ form of the kernels (`start_residual`) into a vector of length n.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from regpath._memory import room
 from regpath.designs import Centred, Csc, Dense
 from regpath.kernels.gather import gather_dense, gather_sparse, row_products
-from regpath.kernels.passes import combine_columns
+from regpath.kernels.passes import column_dots_many, combine_columns
 from regpath.kernels.primitives import combine
 from regpath.solvers.geometry import Geometry
+from regpath.solvers.reader import over_columns
 from regpath.solvers.threads import fair_ranges, in_ranges, threads_worth
 
 __all__ = ["DenseWorking", "SparseWorking", "Working", "start_residual", "working_columns"]
@@ -28,6 +29,8 @@ Index = NDArray[np.int64]
 # Multiplications of a product that a BLAS is asked for. Its threads wait actively before and after:
 # that takes a core from the next pass, and milliseconds where another process holds one.
 LARGE_PRODUCT = 400_000_000
+# Sparse columns that meet all others at once, as many as `Csc.dots_many` takes together.
+AT_ONCE = 4
 # Entries of all columns up to which there is room for all of them from the beginning.
 LARGEST_ROOM = 100_000_000
 
@@ -132,7 +135,8 @@ class DenseWorking:
         n, m = self._geometry.n, len(new)
         work = n * (m * self.size - m * (m - 1) // 2)  # new columns meet each other once
         if work > LARGE_PRODUCT:
-            return new @ self._columns[: self.size].T
+            product: Array = new @ self._columns[: self.size].T
+            return product
         block = np.empty((m, self.size))
         costs = np.minimum(m, np.arange(self.size, 0, -1))
         edges = fair_ranges(costs, threads_worth(work, self._geometry.n_threads))
@@ -148,14 +152,6 @@ class DenseWorking:
         return r[:-1]
 
 
-class _Chains(NamedTuple):
-    """Linked lists through the entries of the working copy, one a row of X; -1 ends a list."""
-
-    head: NDArray[np.int32]
-    following: NDArray[np.int32]
-    owner: NDArray[np.int32]
-
-
 class SparseWorking:
     """Scaled copies of sparse columns, centred implicitly."""
 
@@ -166,9 +162,7 @@ class SparseWorking:
         self._indices = np.empty(1024, np.int32)
         self._indptr = np.zeros(65, np.int64)
         self._centre = np.empty(64)
-        self._following = np.empty(1024, np.int32)
-        self._owner = np.empty(1024, np.int32)
-        self._head = np.full(geometry.n, -1, np.int32)
+        self._dense = np.zeros((geometry.n, AT_ONCE))
 
     @property
     def design(self) -> Centred:
@@ -192,10 +186,7 @@ class SparseWorking:
         used = int(self._indptr[old])
         entries = used + int((design.indptr[features + 1] - design.indptr[features]).sum())
         self.size += features.size
-        if not gram:  # nor will a Gram matrix be asked for again
-            self._following = self._owner = np.empty(0, np.int32)
-        for name in ("_data", "_indices", *(("_following", "_owner") if gram else ())):
-            setattr(self, name, grown(getattr(self, name), entries, used))
+        self._data, self._indices = (grown(v, entries, used) for v in (self._data, self._indices))
         self._indptr = grown(self._indptr, self.size + 1, old + 1)
         self._centre = grown(self._centre, self.size, old)
         # A column without zeros is stored centred: nothing cancels in its products.
@@ -203,30 +194,38 @@ class SparseWorking:
         inside = np.where(full, geometry.mean[features], 0.0)
         after = geometry.mean[features] - inside
         self._centre[old : self.size] = after / geometry.scale[features]
-        block = np.zeros((features.size, self.size)) if gram else np.zeros((0, 0))
-        chains = _Chains(self._head, self._following, self._owner)
-        gather_sparse(
-            design,
-            features,
-            geometry.root,
-            inside,
-            geometry.scale,
-            self.design,
-            chains,
-            old,
-            block,
-        )
-        if not gram:
-            return None
-        for m in range(1, features.size):  # columns of one batch met only their predecessors
-            block[:m, old + m] = block[m, old : old + m]
-        block -= np.outer(self._centre[old : self.size], self._centre[: self.size])
-        return block
+        gather_sparse(design, features, geometry.root, inside, geometry.scale, self.design, old)
+        return self._products(old) if gram else None
 
     def clear(self) -> None:
         """Forget all columns, and keep the room: the geometry is another one now."""
         self.size = 0
-        self._head[:] = -1
+
+    def _products(self, old: int) -> Array:
+        """Products of the columns from ``old`` on with all columns.
+
+        A few of them are written into dense vectors, side by side, so that an entry of another
+        column finds what it meets in one line of the cache.
+        """
+        n, size = self._geometry.n, self.size
+        indptr = self._indptr[: size + 1]
+        stored = Csc(self._data[: indptr[-1]], self._indices[: indptr[-1]], indptr, n)
+        everything, block = np.arange(size), np.empty((size - old, size))
+        out, dense = np.empty((AT_ONCE, size)), self._dense
+        for first in range(old, size, AT_ONCE):
+            last = min(first + AT_ONCE, size)
+            entries = slice(indptr[first], indptr[last])
+            lanes = np.repeat(np.arange(last - first), np.diff(indptr[first : last + 1]))
+            places = stored.indices[entries], lanes
+            dense[places] = stored.data[entries]
+            meeting = dense, out, everything
+            over_columns(stored, self._geometry.n_threads, column_dots_many, *meeting, work=AT_ONCE)
+            block[first - old : last - old] = out[: last - first]
+            dense[places] = 0.0
+        for m in range(1, size - old):  # two columns have one product, whichever came first
+            block[:m, old + m] = block[m, old : old + m]
+        block -= np.outer(self._centre[old:size], self._centre[:size])
+        return block
 
     def subtract(self, b: Array, r: Array) -> None:
         """Subtract the columns times b from a residual in the form of the kernels, in place."""
