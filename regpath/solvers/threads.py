@@ -5,8 +5,10 @@ Results do not depend on the number of threads: every entry of a result belongs 
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +20,8 @@ __all__ = ["equal_ranges", "fair_ranges", "in_ranges", "one_blas_thread", "threa
 ENTRIES_PER_THREAD = 2_000_000
 # Ranges begin at multiples of this, so that the same columns meet in a loop always.
 COLUMNS_AT_ONCE = 4
+# More ranges than this wait for each other.
+MOST_THREADS = 256
 
 
 def threads_worth(work: int, n_threads: int) -> int:
@@ -51,12 +55,26 @@ def in_ranges(kernel: Any, edges: NDArray[np.int64], *arrays: Any) -> None:
         kernel(*arrays, int(edges[0]), int(edges[1]))
         return
     *others, own = zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
-    # A pool a call costs little next to a pass, and leaves nothing behind that a fork could break.
-    with ThreadPoolExecutor(len(others)) as pool:
-        jobs = [pool.submit(kernel, *arrays, *pair) for pair in others]
+    pool = _pool()
+    jobs = [pool.submit(kernel, *arrays, *pair) for pair in others]
+    try:
         kernel(*arrays, *own)
-        for job in jobs:
-            job.result()
+    finally:
+        # Nobody writes to the arrays afterwards, whatever happened.
+        failed = [error for error in [job.exception() for job in jobs] if error]
+    if failed:
+        raise failed[0]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    """The threads of this process; they are started when they are needed, and then kept."""
+    return ThreadPoolExecutor(MOST_THREADS, "regpath")
+
+
+if hasattr(os, "register_at_fork"):
+    # A forked process has none of the threads: it gets a pool of its own.
+    os.register_at_fork(after_in_child=_pool.cache_clear)
 
 
 def one_blas_thread() -> AbstractContextManager[Any]:
