@@ -9,7 +9,7 @@ import numpy as np
 from regpath._numba import FUSED, REORDERED, kernel
 from regpath.kernels.primitives import dot, dot2x4, dot4
 
-__all__ = ["gather_dense", "gather_rows", "gather_sparse", "row_products"]
+__all__ = ["gather_dense", "gather_rows", "gather_sparse", "row_products", "sparse_products"]
 
 
 @kernel(REORDERED)
@@ -83,3 +83,22 @@ def gather_sparse(
             work.indices[e] = i
             e += 1
         work.indptr[n_old + m + 1] = e
+
+
+@kernel(FUSED)
+def sparse_products(
+    design: Any, row: Any, owner: Any, value: Any, out: Any, start: int, stop: int
+) -> None:
+    """Products of sparse columns start <= k < stop with a few others, that are stored by rows.
+
+    Entry e of the others, row[i] <= e < row[i + 1], lies in row i and column owner[e]. An entry of
+    a column meets only what lies in its row. Fills ``out`` (columns, others).
+    """
+    for k in range(start, stop):
+        products = out[k]
+        for m in range(products.size):
+            products[m] = 0.0
+        for e in range(np.uint64(design.indptr[k]), np.uint64(design.indptr[k + 1])):
+            i, x = np.uint64(design.indices[e]), design.data[e]
+            for f in range(np.uint64(row[i]), np.uint64(row[i + np.uint64(1)])):
+                products[np.uint64(owner[f])] += x * value[f]

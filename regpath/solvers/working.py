@@ -11,11 +11,12 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array
 
 from regpath._memory import room
 from regpath.designs import Centred, Csc, Dense
-from regpath.kernels.gather import gather_dense, gather_sparse, row_products
-from regpath.kernels.passes import column_dots_many, combine_columns
+from regpath.kernels.gather import gather_dense, gather_sparse, row_products, sparse_products
+from regpath.kernels.passes import combine_columns
 from regpath.kernels.primitives import combine
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.reader import over_columns
@@ -29,8 +30,8 @@ Index = NDArray[np.int64]
 # Multiplications of a product that a BLAS is asked for. Its threads wait actively before and after:
 # that takes a core from the next pass, and milliseconds where another process holds one.
 LARGE_PRODUCT = 400_000_000
-# Sparse columns that meet all others at once, as many as `Csc.dots_many` takes together.
-AT_ONCE = 4
+# Multiplications that looking up what an entry meets takes the time of.
+ENTRY_COST = 8
 # Entries of all columns up to which there is room for all of them from the beginning.
 LARGEST_ROOM = 100_000_000
 
@@ -162,7 +163,6 @@ class SparseWorking:
         self._indices = np.empty(1024, np.int32)
         self._indptr = np.zeros(65, np.int64)
         self._centre = np.empty(64)
-        self._dense = np.zeros((geometry.n, AT_ONCE))
 
     @property
     def design(self) -> Centred:
@@ -202,26 +202,18 @@ class SparseWorking:
         self.size = 0
 
     def _products(self, old: int) -> Array:
-        """Products of the columns from ``old`` on with all columns.
-
-        A few of them are written into dense vectors, side by side, so that an entry of another
-        column finds what it meets in one line of the cache.
-        """
+        """Products of the columns from ``old`` on with all columns."""
         n, size = self._geometry.n, self.size
         indptr = self._indptr[: size + 1]
         stored = Csc(self._data[: indptr[-1]], self._indices[: indptr[-1]], indptr, n)
-        everything, block = np.arange(size), np.empty((size - old, size))
-        out, dense = np.empty((AT_ONCE, size)), self._dense
-        for first in range(old, size, AT_ONCE):
-            last = min(first + AT_ONCE, size)
-            entries = slice(indptr[first], indptr[last])
-            lanes = np.repeat(np.arange(last - first), np.diff(indptr[first : last + 1]))
-            places = stored.indices[entries], lanes
-            dense[places] = stored.data[entries]
-            meeting = dense, out, everything
-            over_columns(stored, self._geometry.n_threads, column_dots_many, *meeting, work=AT_ONCE)
-            block[first - old : last - old] = out[: last - first]
-            dense[places] = 0.0
+        own = slice(indptr[old], indptr[-1])
+        new = stored.data[own], stored.indices[own], indptr[old:] - indptr[old]
+        rows = csc_array(new, shape=(n, size - old)).tocsr()
+        out = np.empty((size, size - old))
+        arrays = rows.indptr, rows.indices, rows.data, out
+        threads = self._geometry.n_threads
+        over_columns(stored, threads, sparse_products, *arrays, work=ENTRY_COST)
+        block = out.T.copy()
         for m in range(1, size - old):  # two columns have one product, whichever came first
             block[:m, old + m] = block[m, old : old + m]
         block -= np.outer(self._centre[old:size], self._centre[:size])
