@@ -14,7 +14,7 @@ from regpath.kernels.project import estimate
 __all__ = ["features_beyond", "screen", "violators_among"]
 
 # Features that are looked at together.
-BLOCK = 64
+BLOCK = 32
 
 
 @kernel()
