@@ -29,8 +29,7 @@ from regpath.scoring import HeldOut, Scorer
 from regpath.solvers.fold_products import FoldProducts, ProductsReader
 from regpath.solvers.reader import Reader
 from regpath.solvers.shared import SharedPasses, room_for
-from regpath.solvers.threads import one_blas_thread
-from regpath.strategy import usable_cores
+from regpath.solvers.threads import one_blas_thread, usable_cores
 from regpath.validation import Options, Problem
 
 __all__ = ["Blends", "FoldLambdas", "FoldWork", "Judged", "root_mean_square", "training_problem"]

@@ -24,8 +24,8 @@ from regpath.loop import Fit, progress_bar
 from regpath.path import check
 from regpath.result import Path
 from regpath.solvers.shared import SharedPasses, room_for
-from regpath.solvers.threads import one_blas_thread
-from regpath.strategy import check_jobs, usable_cores
+from regpath.solvers.threads import one_blas_thread, usable_cores
+from regpath.strategy import check_jobs
 from regpath.validation import Problem
 
 if TYPE_CHECKING:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Protocol
@@ -25,9 +24,10 @@ from regpath.solvers.rotated import LARGEST_ROTATED, RotatedSolver
 from regpath.solvers.rows import RowLoss, power_of_two
 from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
+from regpath.solvers.threads import usable_cores
 from regpath.validation import Options, Problem, raise_for_nonfinite_columns
 
-__all__ = ["Solver", "check_jobs", "is_grouped", "measured", "prepare", "usable_cores"]
+__all__ = ["Solver", "check_jobs", "is_grouped", "measured", "prepare"]
 
 Array = NDArray[np.float64]
 
@@ -102,11 +102,6 @@ def measured(
         )
     except NonFiniteColumnsError as error:
         raise_for_nonfinite_columns(call, error.columns, problem.feature_names, problem.p)
-
-
-def usable_cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def check_jobs(call: str, n_jobs: Any) -> int:

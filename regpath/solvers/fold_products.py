@@ -21,6 +21,7 @@ from regpath.designs import Csc, Dense, n_bytes, n_columns
 from regpath.kernels.gather import gather_rows
 from regpath.solvers.gram import AT_ONCE, largest_gram
 from regpath.solvers.reader import Moments, Reader
+from regpath.solvers.threads import roam
 
 __all__ = ["FoldProducts", "ProductsReader"]
 
@@ -104,7 +105,7 @@ class FoldProducts:
                 z = self._rows(rows)
                 products[fold] += z @ z.T
 
-        with ThreadPoolExecutor(n_threads) as pool:
+        with ThreadPoolExecutor(n_threads, initializer=roam) as pool:
             for start, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
                 list(pool.map(lambda f: add(f, start, stop), range(len(folds))))  # noqa: B023
         self._products = products

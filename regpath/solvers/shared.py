@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from regpath.designs import Csc, Dense, n_bytes, n_columns
 from regpath.solvers.reader import Moments, OwnReader, Reader, dots_many, moments_many
+from regpath.solvers.threads import roam
 
 __all__ = ["SharedPasses", "room_for"]
 
@@ -114,6 +115,7 @@ class SharedPasses:
         ended = [threading.Event() for _ in range(size)]
 
         def work(over: threading.Event) -> None:
+            roam()
             k = -1
             try:
                 for k in waiting:

@@ -7,14 +7,22 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["equal_ranges", "fair_ranges", "in_ranges", "one_blas_thread", "threads_worth"]
+__all__ = [
+    "equal_ranges",
+    "fair_ranges",
+    "in_ranges",
+    "one_blas_thread",
+    "roam",
+    "threads_worth",
+    "usable_cores",
+]
 
 # Fewer multiplications than this take less time than handing them to a second thread.
 ENTRIES_PER_THREAD = 2_000_000
@@ -22,6 +30,30 @@ ENTRIES_PER_THREAD = 2_000_000
 COLUMNS_AT_ONCE = 4
 # More ranges than this wait for each other.
 MOST_THREADS = 256
+# The cores of this process, as they were before anyone could bind a thread to one of them.
+CORES = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+
+
+def usable_cores() -> int:
+    """Cores that this process may use."""
+    if CORES is None:
+        return os.cpu_count() or 1
+    return len(CORES if _is_bound() else os.sched_getaffinity(0))
+
+
+def roam() -> None:
+    """Let the calling thread, one of our own, run on all cores, though its parent may not."""
+    if CORES is not None and _is_bound():
+        with suppress(OSError):
+            os.sched_setaffinity(0, CORES)
+
+
+def _is_bound() -> bool:
+    """Whether OpenMP binds the thread that first uses it to one core, as some libraries ask it to.
+
+    All that this thread starts afterwards would be bound to the same core.
+    """
+    return os.environ.get("OMP_PROC_BIND", "false").strip().lower() != "false"
 
 
 def threads_worth(work: int, n_threads: int) -> int:
@@ -69,7 +101,7 @@ def in_ranges(kernel: Any, edges: NDArray[np.int64], *arrays: Any) -> None:
 @cache
 def _pool() -> ThreadPoolExecutor:
     """The threads of this process; they are started when they are needed, and then kept."""
-    return ThreadPoolExecutor(MOST_THREADS, "regpath")
+    return ThreadPoolExecutor(MOST_THREADS, "regpath", initializer=roam)
 
 
 if hasattr(os, "register_at_fork"):
