@@ -10,11 +10,13 @@ from scipy.sparse import csc_array
 
 from regpath._inputs import check_design
 from regpath.families import Binomial, Multinomial
+from regpath.losses import GammaLog, Huber, Logistic, Poisson, Probit, Tweedie
 from regpath.path import enet_path, lasso_path, ridge_path
 from regpath.penalties import ElasticNet
 from regpath.selection import cv_path
 from regpath.solvers.geometry import measure
 from regpath.solvers.residual import ResidualCore
+from regpath.solvers.rows import RowLoss
 from regpath.solvers.working import working_columns
 
 __all__ = ["warmup"]
@@ -133,7 +135,19 @@ def _exercise_families() -> None:
         for family in ("poisson", "gamma", "tweedie", "huber"):
             lasso_path(Z, y, family=family, n_lambdas=3)
         lasso_path(Z, y > 2.0, family=Binomial(link="probit"), n_lambdas=3)
+    for loss in (Logistic(), Probit(), Poisson(), GammaLog(), Tweedie(1.5), Huber(1.0)):
+        for dtype in (np.float64, np.float32):
+            _exercise_one_read(loss, np.where(y > 2, 1.0, 0.5), X.T.astype(dtype))
     for family in ("multinomial", "multigaussian"):
         lasso_path(X, y, family=family, n_lambdas=3)
     lasso_path(X, np.column_stack([y, np.ones(40)]), family="cox", n_lambdas=3)
     lasso_path(X, y, family=Multinomial(grouped=True), n_lambdas=3)
+
+
+def _exercise_one_read(loss: Any, y: Any, columns: Any) -> None:
+    """What paths do where there are many rows."""
+    n, features = y.size, np.arange(len(columns))
+    columns.flags.writeable = False
+    rows = RowLoss(loss, y, np.full(n, 1.0 / n), np.zeros(n), fit_intercept=True, n_threads=1)
+    added, work = (features, np.zeros(features.size)), np.empty((5, n))
+    rows.with_products(columns, added, features, np.zeros(n), work, 1)

@@ -228,6 +228,54 @@ def penalty(size: int, l1: float) -> ElasticNet:
     return ElasticNet(l1 * ones, 0.0 * ones, -np.inf * ones, np.inf * ones, np.ones(2))
 
 
+class OneRead:
+    """A step on many rows: columns are read once for the predictor, the loss and its gradients."""
+
+    params = ["float64", "float32"]
+    param_names = ["dtype"]
+
+    def track_fused_terms(self, dtype: str) -> float:
+        """Half of 100 columns of 100,000 rows add to the predictor, all are multiplied."""
+        from regpath.losses import Logistic
+        from regpath.solvers.rows import RowLoss
+
+        rng, n, p = np.random.default_rng(0), 100_000, 100
+        columns = rng.standard_normal((p, n)).astype(dtype)
+        columns.flags.writeable = False
+        y, weights = rng.integers(0, 2, n).astype(float), np.full(n, 1.0 / n)
+        loss = RowLoss(Logistic(), y, weights, np.zeros(n), fit_intercept=True, n_threads=1)
+        added, eta, work = (np.arange(50), np.full(50, 0.1)), np.zeros(n), np.empty((5, n))
+
+        def read() -> object:
+            eta[:] = 0.0
+            return loss.with_products(columns, added, np.arange(p), eta, work, 1)
+
+        speed = rate(read, columns.nbytes)
+        np.testing.assert_allclose(read()[0], work[3:] @ columns.T, atol=1e-6)
+        return speed
+
+    track_fused_terms.unit = "GB/s"
+
+
+class SparseProducts:
+    """Products of columns that are as frequent as words."""
+
+    def track_sparse_products(self) -> float:
+        """Twenty new columns meet 500: 2 operations for every pair of entries in one row."""
+        from regpath.kernels.gather import sparse_products
+
+        X = words(0.05)(np.random.default_rng(0), 10_000, ORDER)
+        stored = Csc(X.data, X.indices, X.indptr, X.shape[0])
+        rows, out = X[:, -20:].tocsr(), np.empty((ORDER, 20))
+        arrays = rows.indptr, rows.indices, rows.data, out
+        seconds = best_time(lambda: sparse_products(stored, *arrays, 0, ORDER))
+        np.testing.assert_allclose(out, (X.T @ rows).toarray(), atol=1e-9)
+        meetings = float(np.diff(X.tocsr().indptr) @ np.diff(rows.indptr))
+        return round(2 * meetings / seconds / 1e9, 2)
+
+    track_sparse_products.unit = "GFLOP/s"
+
+
 class Gram:
     """Rows of a Gram matrix, from columns that fit into a cache."""
 

@@ -17,20 +17,25 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Dense
+from regpath.designs import Csc, Dense
 from regpath.kernels.rows import CURVATURE, SLOPE
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.moves import Moves, Point
 from regpath.solvers.outside import Outside
 from regpath.solvers.rows import RowLoss
 
-__all__ = ["FusedMoves"]
+__all__ = ["FusedMoves", "is_fusible"]
 
 Array = NDArray[np.float64]
 
 
+def is_fusible(design: Dense | Csc) -> bool:
+    """Whether columns are dense floats: integers are short, and not worth kernels of their own."""
+    return isinstance(design, Dense) and design.columns.dtype in (np.float64, np.float32)
+
+
 class FusedMoves(Moves):
-    """The same steps with one output, independent rows, and dense columns.
+    """The same steps with one output, independent rows, and dense columns of floats.
 
     Parameters
     ----------

@@ -24,11 +24,11 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Dense, n_entries
+from regpath.designs import n_entries
 from regpath.kernels.gap import penalty_gap, penalty_value, shrinkage, worst_violation
 from regpath.kernels.newton import working_gap
 from regpath.penalties import ElasticNet
-from regpath.solvers.fused_moves import FusedMoves
+from regpath.solvers.fused_moves import FusedMoves, is_fusible
 from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.models import Model
@@ -127,7 +127,7 @@ class ProxNewtonSolver:
         compiled = loss.compiled is not None and is_frequent(g.design)
         self._row_steps = RowSteps(g, loss, self._point) if compiled else None
         self._fused = None
-        if isinstance(loss, RowLoss) and isinstance(g.design, Dense):
+        if isinstance(loss, RowLoss) and is_fusible(g.design):
             self._fused = FusedMoves(g, loss, self._outside, self._point)
         self._working = np.empty(0, np.int64)
         self._b = self._gradient = np.empty(0)
