@@ -231,8 +231,8 @@ def penalty(size: int, l1: float) -> ElasticNet:
 class OneRead:
     """A step on many rows: columns are read once for the predictor, the loss and its gradients."""
 
-    params = ["float64", "float32"]
-    param_names = ["dtype"]
+    params = ("float64", "float32")
+    param_names = ("dtype",)
 
     def track_fused_terms(self, dtype: str) -> float:
         """Half of 100 columns of 100,000 rows add to the predictor, all are multiplied."""
