@@ -381,7 +381,7 @@ class ProxNewtonSolver:
 
     def _certify(self) -> tuple[float, Index]:
         """Duality gap over all features, and those outside that violate optimality."""
-        if self._last.doubt > INDISTINCT * math.sqrt(self._point.terms.value):
+        if self._last.doubt > INDISTINCT * math.sqrt(max(self._point.terms.value, 0.0)):
             self._look()
         if self._outside.is_empty:
             self._outside.complete(self._working, self._gradient)
