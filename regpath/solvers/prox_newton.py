@@ -381,7 +381,8 @@ class ProxNewtonSolver:
 
     def _certify(self) -> tuple[float, Index]:
         """Duality gap over all features, and those outside that violate optimality."""
-        if self._last.doubt > INDISTINCT * math.sqrt(max(self._point.terms.value, 0.0)):
+        indistinct = INDISTINCT * math.sqrt(max(self._point.terms.value, 0.0))
+        if not self._last.doubt <= indistinct:  # nor where a step that failed has overflown
             self._look()
         if self._outside.is_empty:
             self._outside.complete(self._working, self._gradient)
