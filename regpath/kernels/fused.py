@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 from regpath._numba import FUSED, kernel
-from regpath.kernels.primitives import axpy, axpy4, dot, dot2x4
+from regpath.kernels.passes import combine_rows
+from regpath.kernels.primitives import dot, dot2x4
 from regpath.kernels.rows import MINIMUM, RESPONSE, ROOT, WEIGHT, chunk_terms
 
 __all__ = ["BLOCK", "STRIP", "fused_terms"]
@@ -66,7 +67,7 @@ def fused_terms(
         for first in range(s * STRIP, end, BLOCK):
             last = min(first + BLOCK, end)
             ahead, root = eta[first:last], data[ROOT, first:last]
-            _add(columns, support, coefs, first, last, ahead)
+            combine_rows(columns, support, coefs, eta, first, last)
             for i in range(ahead.size):
                 # Predictors of rows of weight 0 may overflow.
                 ahead[i] = ahead[i] if root[i] > 0.0 else 0.0
@@ -89,18 +90,6 @@ def fused_terms(
             for i in range(u.size):
                 u[i], v[i] = root[i] * r[i], root[i] * root[i] * c[i]
             _multiply(columns, features, first, last, u, v, products[s])
-
-
-@kernel(FUSED, inline="always")
-def _add(columns: Any, support: Any, coefs: Any, first: int, last: int, r: Any) -> None:
-    """Add some columns times coefficients to a block of rows."""
-    whole = support.size - support.size % 4
-    for k in range(0, whole, 4):
-        x0, x1 = columns[support[k], first:last], columns[support[k + 1], first:last]
-        x2, x3 = columns[support[k + 2], first:last], columns[support[k + 3], first:last]
-        axpy4((coefs[k], coefs[k + 1], coefs[k + 2], coefs[k + 3]), x0, x1, x2, x3, r)
-    for k in range(whole, support.size):
-        axpy(coefs[k], columns[support[k], first:last], r)
 
 
 @kernel(FUSED, inline="always")
