@@ -14,9 +14,10 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from regpath.benchmark.contract import EXTRAS, LIMITS, MANY, PATHS, PENALTIES, Peer, cores
+from regpath.benchmark.contract import EXTRAS, LIMITS, MANY, PATHS, PENALTIES, Peer
 from regpath.benchmark.losses import LOSSES
 from regpath.benchmark.problems import Problem
+from regpath.solvers.threads import usable_cores
 
 __all__ = ["Adelie", "AdelieGram"]
 
@@ -46,7 +47,7 @@ class Adelie(Peer):
         """Call ``grpnet``."""
         import adelie as ad
 
-        X, threads = problem.X, cores()
+        X, threads = problem.X, usable_cores()
         if sp.issparse(X):
             matrix = ad.matrix.sparse(sp.csc_matrix(X), method="naive", n_threads=threads)
         else:
@@ -165,7 +166,7 @@ class AdelieGram(Peer):
         """Form the Gram matrix and call ``gaussian_cov``."""
         import adelie as ad
 
-        X, w, threads = problem.X, problem.weights, cores()
+        X, w, threads = problem.X, problem.weights, usable_cores()
         mean = X.T @ w
         if problem.sample_weight is None:
             gram = X.T @ X / w.size

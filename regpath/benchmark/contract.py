@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
@@ -13,7 +12,7 @@ import scipy.sparse as sp
 
 from regpath.benchmark.problems import Problem
 
-__all__ = ["EXTRAS", "LIMITS", "MANY", "PATHS", "PENALTIES", "Peer", "cores", "needs"]
+__all__ = ["EXTRAS", "LIMITS", "MANY", "PATHS", "PENALTIES", "Peer", "needs"]
 
 MANY = 100_000_000
 """Iterations that a peer may take: its tolerance shall decide, not a limit."""
@@ -107,9 +106,3 @@ def needs(problem: Problem) -> list[str]:
     elif np.isfinite(lower).any() or np.isfinite(upper).any():
         found.append("limits")
     return found
-
-
-def cores() -> int:
-    """Cores that this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1

@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any
 
 from regpath._extras import require
+from regpath.solvers.threads import usable_cores
 
 __all__ = ["HEAD", "CaseReport", "Report", "Row", "Rung", "machine"]
 
@@ -239,12 +240,10 @@ def machine() -> dict[str, str]:
     import numpy
     import scipy
 
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count()
     threads = [f"{k}={os.environ[k]}" for k in THREADS if k in os.environ]
     values = (
         _processor(),
-        str(cores),
+        str(usable_cores()),
         platform.platform(terse=True),
         platform.python_version(),
         numpy.__version__,
