@@ -185,10 +185,10 @@ def _loss_and_model(
 ) -> tuple[Any, Any]:
     """The loss of a family, and what gives the model that Newton steps minimise, by its size."""
     y, weights, offset = problem.response.y, problem.weights, problem.offset
-    intercept = options.fit_intercept
+    intercept, threads = options.fit_intercept, geometry.n_threads
     loss: Any
     if isinstance(family, Multinomial):
-        loss = SoftmaxLoss(y, weights, offset, fit_intercept=intercept)
+        loss = SoftmaxLoss(y, weights, offset, fit_intercept=intercept, n_threads=threads)
         return loss, models_of_classes(geometry, loss, weights, fit_intercept=intercept)
     if isinstance(family, Cox):
         strata = problem.response.strata
@@ -207,7 +207,7 @@ def _loss_and_model(
         weights,
         offset,
         fit_intercept=intercept,
-        n_threads=geometry.n_threads,
+        n_threads=threads,
         response=response,
     )
     model = RowModel(geometry, loss, weights, fit_intercept=intercept)

@@ -13,8 +13,13 @@ __all__ = [
     "column_moments",
     "column_moments_many",
     "combine_columns",
+    "combine_output_rows",
     "combine_rows",
+    "output_dots",
 ]
+
+# Rows of all outputs that are worked on while columns are in the cache of a core.
+ROWS = 512
 
 
 @kernel(FUSED)
@@ -50,6 +55,20 @@ def column_dots_many(design: Any, V: Any, out: Any, features: Any, start: int, s
 
 
 @kernel(FUSED)
+def output_dots(
+    design: Any, V: Any, edges: Any, features: Any, out: Any, start: int, stop: int
+) -> None:
+    """Products of single columns with the vector of their output, for a list of columns.
+
+    Entries edges[k], ..., edges[k + 1] of the list of features belong to the row k of V.
+    """
+    for k in range(V.shape[0]):
+        first, last = max(start, edges[k]), min(stop, edges[k + 1])
+        if first < last:
+            design.dots(features[first:last], V[k], out[first:last])
+
+
+@kernel(FUSED)
 def column_moments_many(
     design: Any, W: Any, V: Any, mean: Any, variance: Any, product: Any,
     features: Any, start: int, stop: int,
@@ -76,3 +95,15 @@ def combine_rows(columns: Any, features: Any, coefs: Any, out: Any, start: int, 
         axpy4((coefs[k], coefs[k + 1], coefs[k + 2], coefs[k + 3]), x0, x1, x2, x3, r)
     for k in range(whole, features.size):
         axpy(coefs[k], columns[features[k]][start:stop], r)
+
+
+@kernel(FUSED)
+def combine_output_rows(
+    columns: Any, edges: Any, features: Any, coefs: Any, out: Any, start: int, stop: int
+) -> None:
+    """The same for several outputs: entries edges[k], ..., edges[k + 1] are those of output k."""
+    for first in range(start, stop, ROWS):
+        last = min(first + ROWS, stop)
+        for k in range(out.shape[0]):
+            own = slice(edges[k], edges[k + 1])
+            combine_rows(columns, features[own], coefs[own], out[k], first, last)

@@ -21,7 +21,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.designs import Csc, Dense, n_columns
-from regpath.kernels.passes import column_dots, combine_columns, combine_rows
+from regpath.kernels.passes import (
+    column_dots,
+    combine_columns,
+    combine_output_rows,
+    output_dots,
+)
 from regpath.kernels.primitives import axpy
 from regpath.solvers.points import Units
 from regpath.solvers.reader import OwnReader, Reader, over_columns
@@ -144,17 +149,35 @@ class Geometry:
         self.passes += features.size / self.p
         return self.standardized(out, float(weighted.sum()), features)
 
-    def add_columns(self, features: Index, b: Array, eta: Array) -> None:
-        """Add sum_j b_j (x_j - m_j) / d_j, without weights of rows, to a vector in place."""
+    def gradients_of(self, R: Array, outputs: Index, features: Index) -> Array:
+        """X~'r of some columns, each with the row r of R (K, n) that belongs to its output."""
+        order = np.argsort(outputs, kind="stable")
+        outputs, j = outputs[order], features[order]
+        weighted, dots = self.root * R, np.empty(j.size)
+        arrays = weighted, np.searchsorted(outputs, np.arange(len(R) + 1)), j, dots
+        over_columns(self.design, self.n_threads, output_dots, *arrays)
+        self.passes += j.size / self.p
+        dots = (dots - weighted.sum(axis=1)[outputs] * self.mean[j]) / self.scale[j]
+        out = np.empty(j.size)
+        out[order] = np.where(self.constant[j], 0.0, dots)
+        return out
+
+    def add_columns(self, outputs: Index, features: Index, b: Array, eta: Array) -> None:
+        """Add b_f (x_j - m_j) / d_j, without weights of rows, to rows of eta (K, n) in place."""
         if not features.size:
             return
-        coefs = b / self.scale[features]
-        eta -= float(self.mean[features] @ coefs)
-        self.passes += features.size / self.p
+        order = np.argsort(outputs, kind="stable")
+        outputs, j = outputs[order], features[order]
+        coefs, edges = b[order] / self.scale[j], np.searchsorted(outputs, np.arange(len(eta) + 1))
+        eta -= np.bincount(outputs, self.mean[j] * coefs, len(eta))[:, None]
+        self.passes += j.size / self.p
         if not isinstance(self.design, Dense):
-            return combine_columns(self.design, 1.0, features, coefs, eta)
-        edges = equal_ranges(eta.size, threads_worth(features.size * eta.size, self.n_threads))
-        in_ranges(combine_rows, edges, self.design.columns, features, coefs, eta)
+            for k, row in enumerate(eta):
+                own = slice(edges[k], edges[k + 1])
+                combine_columns(self.design, 1.0, j[own], coefs[own], row)
+            return
+        ranges = equal_ranges(self.n, threads_worth(j.size * self.n, self.n_threads))
+        in_ranges(combine_output_rows, ranges, self.design.columns, edges, j, coefs, eta)
 
     def standardized(self, out: Array, total: float, which: Any) -> Array:
         """Products with columns of X~, in place, from those of X: equation (3)."""

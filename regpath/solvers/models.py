@@ -34,7 +34,7 @@ from regpath.solvers.products import standardised
 from regpath.solvers.reader import moments_of
 from regpath.solvers.residual import ResidualCore
 from regpath.solvers.rows import SmoothLoss, Terms
-from regpath.solvers.working import Working, start_residual, working_columns
+from regpath.solvers.working import Working, last_products, start_residual, working_columns
 
 __all__ = ["CHEAP_TO_LEARN", "SHORTEST", "Model", "RowModel", "Strength", "stretched"]
 
@@ -211,7 +211,7 @@ class RowModel:
         columns = standardised(self._reweighted, features, slice(None))
         new = self._coupling(columns) / self._total_root
         self._images = np.concatenate([self._images, new]) if self._images.size else new
-        return np.asarray(new @ self._images.T)
+        return last_products(self._images, len(new), self._geometry.n_threads)
 
     def minimise(
         self,

@@ -81,10 +81,7 @@ class Moves:
         """Linear predictor (K, n) of coefficients of a working set, without intercepts."""
         g, eta = self._geometry, self._start.copy()
         support = np.flatnonzero(b)
-        output, feature = np.divmod(working[support], g.p)
-        for k in range(len(eta)):
-            own = output == k
-            g.add_columns(feature[own], b[support[own]], eta[k])
+        g.add_columns(*np.divmod(working[support], g.p), b[support], eta)
         eta[:, self._unseen] = 0.0
         return eta
 

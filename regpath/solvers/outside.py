@@ -131,12 +131,7 @@ class Outside:
         """Exact gradients of some features at a residual (K, n)."""
         if len(r) == 1:
             return self._geometry.gradient_of(r[0], features)
-        out, p = np.empty(features.size), self._geometry.p
-        output = features // p
-        for k in range(len(r)):
-            own = output == k
-            out[own] = self._geometry.gradient_of(r[k], features[own] - k * p)
-        return out
+        return self._geometry.gradients_of(r, *np.divmod(features, self._geometry.p))
 
     def full_pass(self, r: Array) -> None:
         """Learn the gradients of all features at a residual (K, n)."""

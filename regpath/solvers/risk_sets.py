@@ -15,7 +15,7 @@ Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
-class _Ranges(NamedTuple):
+class Ranges(NamedTuple):
     """Ranges of times as the kernels ask for them, see `regpath.kernels.ranges`."""
 
     first: Index
@@ -75,18 +75,18 @@ class RiskSets:
         levels = np.arange(int(level[rows].max(initial=0)) + 2)
         head = np.diff(time_stratum, prepend=-1) != 0
         where = np.searchsorted(level[rows], levels)
-        self._ranges = _Ranges(first[rows], last[rows], rows, where, head)
+        self.ranges = Ranges(first[rows], last[rows], rows, where, head)
         self._n, self._room = n, np.empty(self._size)
 
     def over_rows(self, values: Array) -> Array:
         """Sums (..., size) of values (..., n) over the rows at risk at every time."""
         out = np.empty((*values.shape[:-1], self._size))
         flat = np.ascontiguousarray(values).reshape(-1, self._n)
-        sums_at_places(self._ranges, flat, self._room, out.reshape(len(flat), self._size))
+        sums_at_places(self.ranges, flat, self._room, out.reshape(len(flat), self._size))
         return out
 
     def over_times(self, rates: Array) -> Array:
         """Sums (n,) of rates (size,) over the times at which every row is at risk."""
         out = np.empty(self._n)
-        sums_over_ranges(self._ranges, rates, self._room, out)
+        sums_over_ranges(self.ranges, rates, self._room, out)
         return out

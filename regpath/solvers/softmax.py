@@ -18,6 +18,20 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import xlogy
 
+from regpath.kernels.softmax import (
+    CHUNK,
+    ETA,
+    LEAST_PROBABILITY,
+    PROBABILITY,
+    PULL,
+    RESIDUAL,
+    SIZE,
+    SLOPE,
+    VALUE,
+    softmax_curvatures,
+    softmax_gaps,
+    softmax_terms,
+)
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore
@@ -25,6 +39,8 @@ from regpath.solvers.models import CHEAP_TO_LEARN, SHORTEST, Strength, stretched
 from regpath.solvers.products import standardised
 from regpath.solvers.reader import dots_many
 from regpath.solvers.rows import Terms
+from regpath.solvers.threads import in_ranges, threads_worth
+from regpath.solvers.working import last_products
 
 __all__ = ["SoftmaxLoss", "SoftmaxModel"]
 
@@ -42,8 +58,6 @@ BLOCK_ENTRIES = 2_000_000
 FEW = 8
 # Share of the largest eigenvalue of what belongs to the direction (1, ..., 1).
 FLAT = 1e-13
-# Probabilities below this count as this where something is divided by them.
-LEAST_PROBABILITY = 1e-10
 
 
 class SoftmaxLoss:
@@ -56,17 +70,24 @@ class SoftmaxLoss:
     weights : ndarray of shape (n,)
     offset : ndarray of shape (n, K)
     fit_intercept : bool
+    n_threads : int
     """
 
     has_conjugate = True
     compiled = None
     unit = response = 1.0
 
-    def __init__(self, y: Array, weights: Array, offset: Array, *, fit_intercept: bool) -> None:
+    def __init__(
+        self, y: Array, weights: Array, offset: Array, *, fit_intercept: bool, n_threads: int
+    ) -> None:
         self._y, self._offset = np.ascontiguousarray(y.T), np.ascontiguousarray(offset.T)
-        self._weights, self._root = weights, np.sqrt(weights)
+        self._data = np.stack([weights, np.sqrt(weights)])
         self.fit_intercept = fit_intercept
-        self.n_outputs = len(self._y)
+        self.n_outputs, n = self._y.shape
+        n_chunks = -(-n // CHUNK)
+        threads = min(n_chunks, threads_worth(self._y.size * 50, n_threads))
+        self._edges = np.linspace(0, n_chunks, threads + 1).astype(np.int64)
+        self._work, self._sums = np.empty((4, n)), np.empty((n_chunks, 3, self.n_outputs))
         self._minimum = float(xlogy(self._y, self._y).sum(axis=0) @ weights)
         self.floor = -self._minimum
 
@@ -76,26 +97,25 @@ class SoftmaxLoss:
 
     def centred(self, eta: Array) -> tuple[Array, Array, Terms]:
         """The best intercepts on top of eta, eta with them, and the terms there."""
-        shift, terms = np.zeros(self.n_outputs), self._terms(eta)
+        shift = np.zeros(self.n_outputs)
+        moved, terms, (pull, size) = self._terms(eta, shift)
         for _ in range(MOST_STEPS if self.fit_intercept else 0):
-            pull = terms.slope @ self._weights
-            noise = ROUNDING * (np.abs(terms.slope) @ self._weights)
-            if not np.isfinite(pull).all() or (np.abs(pull) <= noise).all():
+            if not np.isfinite(pull).all() or (np.abs(pull) <= ROUNDING * size).all():
                 break
             step = -_bordered_solve(self._intercept_curvature(terms), pull)
             longest = float(np.abs(step).max())
             step *= min(1.0, 4.0 / longest) if longest > 0.0 else 0.0
-            new, t = terms, 1.0
+            new, t = (moved, terms, (pull, size)), 1.0
             while t > 1e-8:
-                new = self._terms(eta + (shift + t * step)[:, None])
-                if new.value <= terms.value + 1e-15 * (1.0 + terms.value):
+                new = self._terms(eta, shift + t * step)
+                if new[1].value <= terms.value + 1e-15 * (1.0 + terms.value):
                     break
                 t *= 0.5
-            left = np.abs(new.slope @ self._weights).max()
-            if left >= np.abs(pull).max() and longest < 1e-6:
+            if np.abs(new[2][0]).max() >= np.abs(pull).max() and longest < 1e-6:
                 break  # rounding
-            shift, terms = shift + t * step, new
-        return shift, eta + shift[:, None], terms
+            shift = shift + t * step
+            moved, terms, (pull, size) = new
+        return shift, moved, terms
 
     def gap(self, eta: Array, terms: Terms, s: float) -> float:
         """Sum of w (loss + loss*(v) - v'eta) at v = s times the derivative."""
@@ -103,28 +123,33 @@ class SoftmaxLoss:
             return 0.0
         if s == 0.0:
             return terms.value
-        m = np.maximum(self._y + s * terms.slope, 0.0)
-        # sum_k m_k log(m_k / p_k): eta enters through p alone, and nothing large cancels.
-        divergence = (xlogy(m, m) - m * terms.state).sum(axis=0)
-        return float(self._weights @ np.maximum(divergence, 0.0))
+        gaps, room = np.empty(len(self._sums)), np.empty(eta.shape)
+        arrays = self._y, self._data, eta, terms.slope, s, room, self._work, gaps
+        in_ranges(softmax_gaps, self._edges, *arrays)
+        return float(gaps.sum())
 
     def coupling(self, terms: Terms) -> None:
         """Classes meet in the model itself."""
 
-    def _terms(self, eta: Array) -> Terms:
-        log_p = eta - eta.max(axis=0)
-        p = np.exp(log_p)
-        log_p -= np.log(p.sum(axis=0))
-        p /= p.sum(axis=0)
-        slope = p - self._y
-        loss = -np.where(self._y > 0.0, self._y * log_p, 0.0).sum(axis=0)
-        value = float(self._weights @ loss) + self._minimum
-        square = float((slope**2 / np.maximum(p, LEAST_PROBABILITY)).sum(axis=0) @ self._weights)
-        return Terms(value, slope, -self._root * slope, p, square, log_p)
+    def _terms(self, eta: Array, shift: Array) -> tuple[Array, Terms, Array]:
+        """Eta with intercepts, the terms there, and sums (2, K) of slopes and absolute slopes."""
+        out = np.empty((4, *eta.shape))
+        arrays = self._y, self._data, eta, shift, out, self._work, self._sums
+        in_ranges(softmax_terms, self._edges, *arrays)
+        sums = self._sums.sum(axis=0)
+        value, square = sums[VALUE, :2].tolist()
+        terms = Terms(value + self._minimum, out[SLOPE], out[RESIDUAL], out[PROBABILITY], square)
+        return out[ETA], terms, sums[[PULL, SIZE]]
 
     def _intercept_curvature(self, terms: Terms) -> Array:
-        weighted = terms.curvature * self._weights
-        return np.asarray(np.diag(weighted.sum(axis=1)) - weighted @ terms.curvature.T)
+        """Hessian (K, K) by the intercepts: what is off the diagonal adds up to what is on it."""
+        sums = np.empty((len(self._sums), self.n_outputs, self.n_outputs))
+        arrays = self._data, terms.curvature, sums, self._work
+        in_ranges(softmax_curvatures, self._edges, *arrays)
+        A = -sums.sum(axis=0)
+        np.fill_diagonal(A, 0.0)
+        np.fill_diagonal(A, -A.sum(axis=1))
+        return A
 
 
 def _bordered_solve(A: Array, b: Array) -> Array:
@@ -242,17 +267,18 @@ class SoftmaxModel:
 
         Classes meet with -p_k p_l, and themselves with p_k (1 - p_k).
         """
-        block = np.zeros((self.size - old, self.size))
+        block, threads = np.zeros((self.size - old, self.size)), self._geometry.n_threads
         groups = [np.flatnonzero(self._output == k) for k in range(self._n_outputs)]
         for part in self._parts():
             X = standardised(self._geometry, self._feature, part)
             X -= self._centre[:, None]
             X *= self._p[self._output, part]
             X *= np.sqrt(self._weights[part])
-            products = X[old:] @ X.T
+            products = last_products(X, self.size - old, threads)
             for k, every in enumerate(groups):
                 new, ratio = every[every >= old], self._rest[k, part] / self._p[k, part]
-                products[np.ix_(new - old, every)] = -(X[new] * ratio) @ X[every].T
+                own = X[every] * np.sqrt(ratio)
+                products[np.ix_(new - old, every)] = -last_products(own, new.size, threads)
             block -= products
         return block
 

@@ -22,7 +22,14 @@ from regpath.solvers.geometry import Geometry
 from regpath.solvers.reader import over_columns
 from regpath.solvers.threads import fair_ranges, in_ranges, threads_worth
 
-__all__ = ["DenseWorking", "SparseWorking", "Working", "start_residual", "working_columns"]
+__all__ = [
+    "DenseWorking",
+    "SparseWorking",
+    "Working",
+    "last_products",
+    "start_residual",
+    "working_columns",
+]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -90,6 +97,20 @@ def grown(array: Any, rows: int, used: int) -> Any:
     return larger
 
 
+def last_products(rows: Array, m: int, n_threads: int) -> Array:
+    """Products (m, size) of the last m rows of an array with all of its rows."""
+    size, n = rows.shape
+    new = rows[size - m :]
+    work = n * (m * size - m * (m - 1) // 2)  # new rows meet each other once
+    if work > LARGE_PRODUCT:
+        product: Array = new @ rows.T
+        return product
+    block = np.empty((m, size))
+    edges = fair_ranges(np.minimum(m, np.arange(size, 0, -1)), threads_worth(work, n_threads))
+    in_ranges(row_products, edges, new, rows, block)
+    return block
+
+
 class DenseWorking:
     """Contiguous standardised copies of dense columns."""
 
@@ -125,24 +146,15 @@ class DenseWorking:
         new = self._columns[old : self.size]
         columns: Any = geometry.design
         gather_dense(columns.columns, features, geometry.root, geometry.mean, geometry.scale, new)
-        return self._products(new) if gram else None
+        return (
+            last_products(self._columns[: self.size], len(new), geometry.n_threads)
+            if gram
+            else None
+        )
 
     def clear(self) -> None:
         """Forget all columns, and keep the room: the geometry is another one now."""
         self.size = 0
-
-    def _products(self, new: Array) -> Array:
-        """Products of the new columns with all columns."""
-        n, m = self._geometry.n, len(new)
-        work = n * (m * self.size - m * (m - 1) // 2)  # new columns meet each other once
-        if work > LARGE_PRODUCT:
-            product: Array = new @ self._columns[: self.size].T
-            return product
-        block = np.empty((m, self.size))
-        costs = np.minimum(m, np.arange(self.size, 0, -1))
-        edges = fair_ranges(costs, threads_worth(work, self._geometry.n_threads))
-        in_ranges(row_products, edges, new, self.design.columns, block)
-        return block
 
     def subtract(self, b: Array, r: Array) -> None:
         """Subtract the columns times b from a residual in the form of the kernels, in place."""
