@@ -47,42 +47,50 @@ def cox_terms(
     figures : ndarray of shape (2,)
         Filled with the loss, and a bound of u'H^-1 u for the slopes u.
     """
-    slope, hazard, relative = out[0], out[1], out[2]
-    own, share, first = C.own_group, C.share, C.first_term
-    if not _relative_risks(C, eta, level, hazard, relative, risk[0]):
+    slope, residual, relative = out[0], out[1], out[2]
+    sums, rates, taken, tied = places[SUMS], places[RATES], places[TAKEN], places[TIED]
+    own, share, group = C.own_group, C.share, C.term_group
+    if not _relative_risks(C, eta, level, residual, relative, risk[0]):
         return False
     sums_at_places(C.ranges, risk, places[ROOM], places[SUMS : SUMS + 1])
-    for g in range(places.shape[1]):
-        places[TIED, g] = places[RATES, g] = places[TAKEN, g] = 0.0
-    for i in range(eta.size):
-        if own[i] >= 0:
-            places[TIED, own[i]] += risk[0, i]
+    for g in range(sums.size):
+        rates[g] = taken[g] = tied[g] = 0.0
+    if C.has_shares:
+        for i in range(own.size):
+            if own[i] >= 0:
+                tied[own[i]] += risk[0, i]
     least = math.inf
-    for g in range(places.shape[1]):
-        for h in range(first[g], first[g + 1]):
-            taken = share[h] * places[TIED, g] if share[h] > 0.0 else 0.0
-            terms[0, h] = places[SUMS, g] - taken
-            least = min(least, terms[0, h])
+    for h in range(share.size):
+        terms[0, h] = sums[group[h]] - share[h] * tied[group[h]]
+        least = min(least, terms[0, h])
     if not least > SMALLEST_RISK:  # beyond the range of numbers: no point of a path
         return False
     _rates(C.mass, terms)
     # Sums as exact as these decide whether a step descends.
-    value = dot(C.mass, terms[2]) - dot(C.event_weights, eta) + dot(C.stratum_deaths, level[0])
-    for g in range(places.shape[1]):
-        for h in range(first[g], first[g + 1]):
-            places[RATES, g] += terms[1, h]
-            places[TAKEN, g] += terms[1, h] * share[h]
+    figures[0] = dot(C.mass, terms[2]) - dot(C.event_weights, eta)
+    figures[0] += dot(C.stratum_deaths, level[0])
     figures[1] = _square(C, risk[0], terms[0], places)
-    sums_over_ranges(C.ranges, places[RATES], places[ROOM], hazard)
-    weights, root, event = C.weights, C.root, C.event
-    for i in range(eta.size):
-        if own[i] >= 0:
-            hazard[i] -= places[TAKEN, own[i]]
-        relative[i] *= hazard[i]
-        slope[i] = relative[i] - event[i] if weights[i] > 0.0 else 0.0
-        hazard[i] = -root[i] * slope[i]
-    figures[0] = value
+    for h in range(share.size):
+        rates[group[h]] += terms[1, h]
+        taken[group[h]] += terms[1, h] * share[h]
+    sums_over_ranges(C.ranges, rates, places[ROOM], residual)
+    if C.has_shares:
+        for i in range(own.size):
+            if own[i] >= 0:
+                residual[i] -= taken[own[i]]
+    _derivatives(C.weights, C.root, C.event, slope, residual, relative)
     return True
+
+
+@kernel(FUSED)
+def _derivatives(
+    weights: Any, root: Any, event: Any, slope: Any, residual: Any, curvature: Any
+) -> None:
+    """Slopes, residuals and curvatures, from hazards and relative risks in the last two."""
+    for i in range(weights.size):
+        curvature[i] *= residual[i]
+        slope[i] = curvature[i] - event[i] if weights[i] > 0.0 else 0.0
+        residual[i] = -root[i] * slope[i]
 
 
 @kernel(FUSED)

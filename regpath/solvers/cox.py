@@ -60,8 +60,10 @@ class Cohort(NamedTuple):
         Where the terms and the events of a group begin.
     deaths, stratum_deaths : ndarray of shape (n_groups,), (n_strata,)
         Weight of the events of a group, and of a stratum.
-    mass, share : ndarray of shape (n_terms,)
-        Weights of the terms, and the share of the events that has left the risk set.
+    term_group, mass, share : ndarray of shape (n_terms,)
+        Groups and weights of the terms, and the share of the events that has left the risk set.
+    has_shares : bool
+        Whether any has.
     events : ndarray of int of shape (n_events,)
         Rows with an event, group by group.
     ranges : named tuple
@@ -78,8 +80,10 @@ class Cohort(NamedTuple):
     first_event: Index
     deaths: Array
     stratum_deaths: Array
+    term_group: Index
     mass: Array
     share: Array
+    has_shares: bool
     events: Index
     ranges: Any
 
@@ -146,8 +150,10 @@ class CoxLoss:
             first_event=_edges(count),
             deaths=deaths,
             stratum_deaths=np.bincount(group_stratum, deaths, n_strata),
+            term_group=self._group,
             mass=mass,
             share=share,
+            has_shares=bool(share.any()),
             events=events[np.argsort(group, kind="stable")],
             ranges=self._risk_sets.ranges,
         )
@@ -195,7 +201,7 @@ class CoxLoss:
     def _over_terms(self, values: Array) -> Array:
         """Sums of values (m, n) over the risk set of every term."""
         cohort, total = self._cohort, self._risk_sets.over_rows(values)[:, self._group]
-        if cohort.share.any():
+        if cohort.has_shares:
             events = np.add.reduceat(values[:, cohort.events], cohort.first_event[:-1], axis=1)
             total -= cohort.share * events[:, self._group]
         return total
