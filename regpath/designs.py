@@ -28,6 +28,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from regpath._numba import register_methods
 from regpath.kernels.primitives import (
@@ -44,7 +45,7 @@ from regpath.kernels.primitives import (
     sparse_moments_many,
 )
 
-__all__ = ["Centred", "Csc", "Dense", "n_bytes", "n_columns", "n_entries"]
+__all__ = ["Centred", "Csc", "Dense", "column_shares", "n_bytes", "n_columns", "n_entries"]
 
 # Inlined, for a sparse column is often shorter than a call. Kernels that call these methods allow
 # contraction but no reordering.
@@ -210,6 +211,13 @@ def n_columns(design: Dense | Csc) -> int:
 def n_entries(design: Dense | Csc) -> int:
     """Number of stored entries of a design."""
     return int(design.columns.size if isinstance(design, Dense) else design.data.size)
+
+
+def column_shares(design: Dense | Csc) -> NDArray[np.float64]:
+    """What every column takes of a pass over all: its share of the entries."""
+    p = n_columns(design)
+    counts = np.ones(p) if isinstance(design, Dense) else np.diff(design.indptr)
+    return counts / max(float(counts.sum()), 1.0)
 
 
 def n_bytes(design: Dense | Csc) -> int:

@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 from regpath._memory import room
 from regpath.kernels.project import estimate
 
-__all__ = ["Estimate", "Known", "References"]
+__all__ = ["Estimate", "Known", "References", "Spending"]
 
 Array = NDArray[np.float64]
+
+# What a pass over all columns costs: as much as the gradients of all of them.
+PASS = 1.0
 
 
 class Estimate(NamedTuple):
@@ -118,6 +121,39 @@ class References:
         """Gradient of a residual from its projection on the references, with the error bound."""
         gradient = np.empty(self._gradients.shape[1])
         return Estimate(gradient, *estimate(self.known, residual, gradient))
+
+
+class Spending:
+    """What the gradients of single columns have cost since the last pass, in passes.
+
+    A pass makes the searches after it cheap, and each costs more than the one before. The next pass
+    is due when a search would cost more than searches have cost on average, the pass included:
+    sooner or later, the average would be larger.
+
+    Examples
+    --------
+    >>> spending = Spending()
+    >>> for cost in (0.1, 0.3):
+    ...     spending.add(cost)
+    >>> round(spending.affordable, 2)
+    0.47
+    """
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        """Begin with a pass."""
+        self._spent, self._searches = PASS, 1
+
+    def add(self, cost: float) -> None:
+        """Note what a search has cost."""
+        self._spent, self._searches = self._spent + cost, self._searches + 1
+
+    @property
+    def affordable(self) -> float:
+        """What the next search may cost."""
+        return self._spent / self._searches
 
 
 def _pseudo_inverse(products: Array) -> Array:

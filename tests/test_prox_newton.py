@@ -188,9 +188,7 @@ def classes(rng):
 
 def make_softmax(classes, fit_intercept=True):
     offset = np.zeros((classes.n, classes.K))
-    return SoftmaxLoss(
-        classes.y, classes.weights, offset, fit_intercept=fit_intercept, n_threads=1
-    )
+    return SoftmaxLoss(classes.y, classes.weights, offset, fit_intercept=fit_intercept, n_threads=1)
 
 
 class TestSoftmax:
@@ -387,9 +385,7 @@ def make_loss(kind, weights, fit_intercept, rng):
     n = weights.size
     if kind == "classes":
         y = np.eye(3)[rng.integers(0, 3, n)]
-        return SoftmaxLoss(
-            y, weights, np.zeros((n, 3)), fit_intercept=fit_intercept, n_threads=1
-        )
+        return SoftmaxLoss(y, weights, np.zeros((n, 3)), fit_intercept=fit_intercept, n_threads=1)
     if kind == "cox":
         y = np.column_stack([np.full(n, -np.inf), rng.integers(1, 9, n), rng.random(n) < 0.7])
         return CoxLoss(y, weights, np.zeros(n), ties="efron", strata=None)

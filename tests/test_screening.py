@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
+from regpath import screening
 from regpath.designs import Csc, Dense
 from regpath.penalties import ElasticNet
 from regpath.screening import References
@@ -148,7 +149,7 @@ class TestOutside:
     def test_finds_all_violators(self, rng, monkeypatch, storage, way, outputs):
         geometry, Z, R = self.draw(rng, storage)
         R, size = R[:outputs], outputs * self.P
-        monkeypatch.setattr(outside, "FULL_PASS_SHARE", 0.0 if way == "full pass" else 1.0)
+        monkeypatch.setattr(screening, "PASS", 0.0 if way == "full pass" else 1e3)
         if way == "threads":
             monkeypatch.setattr(outside, "ENTRIES_PER_THREAD", 0)
         no, limit = np.zeros(size), np.full(size, np.inf)
@@ -178,7 +179,7 @@ class TestOutside:
         geometry, Z, R = self.draw(rng, "dense")
         no, limit = np.zeros(self.P), np.full(self.P, np.inf)
         penalty, known = ElasticNet(no + 1.0, no, -limit, limit, np.ones(2)), []
-        monkeypatch.setattr(outside, "FULL_PASS_SHARE", 1.0)
+        monkeypatch.setattr(screening, "PASS", 1e3)
         for n_threads in (1, 2):
             geometry.n_threads = n_threads
             found = Outside(geometry, penalty, no > 0, R[:1], R[0] @ Z)

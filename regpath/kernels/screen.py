@@ -85,8 +85,9 @@ def screen(
     gradient: Any,
     found: Any,
     work: Any,
-    most: int,
-) -> tuple[int, int, float, float]:
+    cost: Any,
+    most: float,
+) -> tuple[int, int, float, float, float]:
     """Look for the features outside the working set that violate optimality at a residual.
 
     Gradients are estimated; those of the candidates that this leaves are computed, unless there are
@@ -102,24 +103,32 @@ def screen(
         Residuals of K outputs.
     gradient : ndarray of shape (K p,)
         Filled with what is known then.
-    work : tuple of ndarrays of shape (n,) and (most,)
-    most : int
-        Candidates that are not too many.
+    work : tuple of ndarrays of shape (n,) and (K p,)
+    cost : ndarray of shape (p,)
+        Of the gradient of a column.
+    most : float
+        What candidates may cost together; beyond, they are too many.
 
     Returns
     -------
     candidates, violators : int
         How many there are. ``found`` begins with the violators, or with the candidates if these are
         too many.
+    spent : float
+        What the candidates cost.
     error, magnitude : float
         As in `regpath.screening.Estimate`, for the features that are no candidates.
     """
     error, magnitude = estimate(known, r, gradient)
     count = features_beyond(penalty, gradient, error, magnitude, rounding, inside, found)
-    if count > most:
-        return count, count, error, magnitude
+    spent = 0.0
+    for i in range(count):
+        spent += cost[found[i] % cost.size]
+    if spent > most:
+        return count, count, spent, error, magnitude
     exact_gradients(design, columns, r, found[:count], gradient, work)
-    return count, violators_among(penalty, gradient, found[:count]), error, magnitude
+    violators = violators_among(penalty, gradient, found[:count])
+    return count, violators, spent, error, magnitude
 
 
 @kernel(inline="numba")

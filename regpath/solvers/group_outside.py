@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Dense
-from regpath.screening import Estimate, References
+from regpath.designs import Dense, column_shares
+from regpath.screening import Estimate, References, Spending
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.row_norms import RowNorms, lengths
 
@@ -20,9 +20,6 @@ __all__ = ["GroupsOutside"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-
-# With more candidates than this share of the columns, a full pass is cheaper than single products.
-FULL_PASS_SHARE = 0.1
 
 
 class GroupsOutside:
@@ -52,6 +49,7 @@ class GroupsOutside:
         worst = geometry.rounding.max(keepdims=True)
         self._rounding = worst if worst[0] < 1e-10 else geometry.rounding
         capacity = 12 if isinstance(geometry.design, Dense) else 4
+        self._cost, self._spending = column_shares(geometry.design), Spending()
         self._references = References(residual.size, len(residual) * geometry.p, capacity)
         self.first = self.full_pass(residual)
 
@@ -71,9 +69,11 @@ class GroupsOutside:
         """
         estimate = self._references.estimate(R.ravel())
         candidates = self._beyond(penalty, estimate)
-        if candidates.size > FULL_PASS_SHARE * self._geometry.p:
+        cost = float(self._cost[candidates].sum())
+        if cost > self._spending.affordable:
             self.full_pass(R)
             return self.reaching(penalty)
+        self._spending.add(cost)
         gradient = estimate.gradient.reshape(self._shape)
         for row, r in zip(gradient, R, strict=True):
             row[candidates] = self._geometry.gradient_of(r, candidates)
@@ -85,6 +85,7 @@ class GroupsOutside:
         """Learn the gradients (K, p) of all features at residuals (K, n)."""
         gradient = self._geometry.gradients(R).ravel()
         self._references.add(R.ravel(), gradient)
+        self._spending.start()
         self._estimate = Estimate(gradient, 0.0, 0.0)
         return gradient.reshape(self._shape)
 

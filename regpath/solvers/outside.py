@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Dense, n_entries
+from regpath.designs import Dense, column_shares, n_entries
 from regpath.kernels.screen import features_beyond, screen, violators_among
 from regpath.penalties import ElasticNet
-from regpath.screening import Estimate, References
+from regpath.screening import Estimate, References, Spending
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.threads import ENTRIES_PER_THREAD
 
@@ -17,8 +17,6 @@ __all__ = ["Outside"]
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# With more candidates than this share of the features, a full pass is cheaper than single products.
-FULL_PASS_SHARE = 0.1
 # Vectors as long as a column that a projection reads for every reference.
 PROJECTION = 4
 
@@ -61,11 +59,11 @@ class Outside:
         capacity = 12 if isinstance(geometry.design, Dense) else 4
         self._references = References(residual.size, gradient.size, capacity)
         self._references.add(residual.ravel(), gradient)
-        self._few = int(FULL_PASS_SHARE * gradient.size)
+        self._cost = column_shares(geometry.design) / len(residual)
+        self._spending = Spending()
         # Beyond, the products of the candidates are worth a second thread.
-        entries = max(n_entries(geometry.design) // max(geometry.p, 1), 1)
-        self._most = min(self._few, 2 * ENTRIES_PER_THREAD // entries)
-        self._work = np.empty(geometry.n), np.empty(self._most)
+        self._alone = 2.0 * ENTRIES_PER_THREAD / max(n_entries(geometry.design), 1)
+        self._work = np.empty(geometry.n), np.empty(gradient.size)
 
     @property
     def is_empty(self) -> bool:
@@ -103,7 +101,8 @@ class Outside:
                 gradient[left] = self.gradient_of(r, left)
                 self.estimate = Estimate(gradient, 0.0, 0.0)
                 return left[: violators_among(self._penalty, gradient, left)]
-        candidates, count, error, magnitude = screen(
+        affordable = self._spending.affordable
+        candidates, count, spent, error, magnitude = screen(
             geometry.design,
             geometry.columns,
             self._penalty,
@@ -114,13 +113,15 @@ class Outside:
             gradient,
             found,
             self._work,
-            self._most,
+            self._cost,
+            min(affordable, self._alone),
         )
-        if candidates > self._few:
+        if spent > affordable:
             self.full_pass(r)
             return self.reaching()
+        self._spending.add(spent)
         self.estimate = Estimate(gradient, error, magnitude)
-        if candidates > self._most:
+        if spent > self._alone:
             gradient[found[:count]] = self.gradient_of(r, found[:count])
             count = violators_among(self._penalty, gradient, found[:count])
         else:
@@ -139,6 +140,7 @@ class Outside:
         gradient[:] = self._geometry.gradients(r).ravel()
         self._references.add(r.ravel(), gradient)
         self.estimate = Estimate(gradient, 0.0, 0.0)
+        self._spending.start()
 
     def complete(self, features: Index, gradients: Array) -> None:
         """Nothing is outside: the gradients of the working set are all there is to know."""

@@ -98,14 +98,15 @@ class SoftmaxLoss:
     def centred(self, eta: Array) -> tuple[Array, Array, Terms]:
         """The best intercepts on top of eta, eta with them, and the terms there."""
         shift = np.zeros(self.n_outputs)
-        moved, terms, (pull, size) = self._terms(eta, shift)
+        moved, terms, sums = self._terms(eta, shift)
         for _ in range(MOST_STEPS if self.fit_intercept else 0):
+            pull, size = sums
             if not np.isfinite(pull).all() or (np.abs(pull) <= ROUNDING * size).all():
                 break
             step = -_bordered_solve(self._intercept_curvature(terms), pull)
             longest = float(np.abs(step).max())
             step *= min(1.0, 4.0 / longest) if longest > 0.0 else 0.0
-            new, t = (moved, terms, (pull, size)), 1.0
+            new, t = (moved, terms, sums), 1.0
             while t > 1e-8:
                 new = self._terms(eta, shift + t * step)
                 if new[1].value <= terms.value + 1e-15 * (1.0 + terms.value):
@@ -114,7 +115,7 @@ class SoftmaxLoss:
             if np.abs(new[2][0]).max() >= np.abs(pull).max() and longest < 1e-6:
                 break  # rounding
             shift = shift + t * step
-            moved, terms, (pull, size) = new
+            moved, terms, sums = new
         return shift, moved, terms
 
     def gap(self, eta: Array, terms: Terms, s: float) -> float:
@@ -146,7 +147,7 @@ class SoftmaxLoss:
         sums = np.empty((len(self._sums), self.n_outputs, self.n_outputs))
         arrays = self._data, terms.curvature, sums, self._work
         in_ranges(softmax_curvatures, self._edges, *arrays)
-        A = -sums.sum(axis=0)
+        A: Array = -sums.sum(axis=0)
         np.fill_diagonal(A, 0.0)
         np.fill_diagonal(A, -A.sum(axis=1))
         return A
