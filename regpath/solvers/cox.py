@@ -127,7 +127,7 @@ class CoxLoss:
         group, group_stratum, times = group.ravel(), groups[0].astype(np.int64), groups[1].copy()
         own_group = np.full(n, -1)
         own_group[events] = group
-        deaths = np.bincount(group, weights[events], times.size)
+        deaths = _sums(group, weights[events], times.size)
         count = np.bincount(group, minlength=times.size)
         # Every term h of a time: its group, its weight, and the share that is taken off the events.
         terms = count if ties == "efron" else np.ones_like(count)
@@ -149,7 +149,7 @@ class CoxLoss:
             first_term=first_term,
             first_event=_edges(count),
             deaths=deaths,
-            stratum_deaths=np.bincount(group_stratum, deaths, n_strata),
+            stratum_deaths=_sums(group_stratum, deaths, n_strata),
             term_group=self._group,
             mass=mass,
             share=share,
@@ -210,3 +210,8 @@ class CoxLoss:
 def _edges(counts: Index) -> Index:
     """Where parts of these sizes begin, one after the other, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(counts)])
+
+
+def _sums(places: Index, values: Array, size: int) -> Array:
+    """Sum of the values at every place."""
+    return np.bincount(places, values, size).astype(np.float64)

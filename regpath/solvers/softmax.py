@@ -36,6 +36,7 @@ from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore
 from regpath.solvers.models import CHEAP_TO_LEARN, SHORTEST, Strength, stretched
+from regpath.solvers.output_losses import EXPONENTIAL
 from regpath.solvers.products import standardised
 from regpath.solvers.reader import dots_many
 from regpath.solvers.rows import Terms
@@ -85,7 +86,7 @@ class SoftmaxLoss:
         self.fit_intercept = fit_intercept
         self.n_outputs, n = self._y.shape
         n_chunks = -(-n // CHUNK)
-        threads = min(n_chunks, threads_worth(self._y.size * 50, n_threads))
+        threads = min(n_chunks, threads_worth(EXPONENTIAL * self._y.size, n_threads))
         self._edges = np.linspace(0, n_chunks, threads + 1).astype(np.int64)
         self._work, self._sums = np.empty((4, n)), np.empty((n_chunks, 3, self.n_outputs))
         self._minimum = float(xlogy(self._y, self._y).sum(axis=0) @ weights)

@@ -37,8 +37,6 @@ Index = NDArray[np.int64]
 # Multiplications of a product that a BLAS is asked for. Its threads wait actively before and after:
 # that takes a core from the next pass, and milliseconds where another process holds one.
 LARGE_PRODUCT = 400_000_000
-# Multiplications that looking up what an entry meets takes the time of.
-ENTRY_COST = 8
 # Entries of all columns up to which there is room for all of them from the beginning.
 LARGEST_ROOM = 100_000_000
 
@@ -223,8 +221,7 @@ class SparseWorking:
         rows = csc_array(new, shape=(n, size - old)).tocsr()
         out = np.empty((size, size - old))
         arrays = rows.indptr, rows.indices, rows.data, out
-        threads = self._geometry.n_threads
-        over_columns(stored, threads, sparse_products, *arrays, work=ENTRY_COST)
+        over_columns(stored, self._geometry.n_threads, sparse_products, *arrays)
         block = out.T.copy()
         for m in range(1, size - old):  # two columns have one product, whichever came first
             block[:m, old + m] = block[m, old : old + m]
