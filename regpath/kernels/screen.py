@@ -55,22 +55,23 @@ def features_beyond(
             near += (abs(gradient[j]) + slack > penalty.threshold(j)) & (not inside[j])
         if alike and near == 0:
             continue
-        for j in range(first, last):
+        for j in range(np.uint64(first), np.uint64(last)):
             if not alike:
                 slack = error + magnitude * rounding[j]
-            g = gradient[j]
-            # A limit at 0 allows any gradient that points out of it: the penalty knows.
-            if (
-                abs(g) + slack > penalty.threshold(j)
-                and not inside[j]
-                and (
-                    penalty.violation(j, g + slack, 0.0) > 0.0
-                    or penalty.violation(j, g - slack, 0.0) > 0.0
-                )
-            ):
-                found[count] = j
-                count += 1
-    return count
+            found[count] = j  # where the next one goes over it unless it counts
+            count += (abs(gradient[j]) + slack > penalty.threshold(j)) & (not inside[j])
+    kept = 0
+    for i in range(count):
+        j = found[i]
+        slack = error + magnitude * rounding[0 if alike else j]
+        # A limit at 0 allows any gradient that points out of it: the penalty knows.
+        if (
+            penalty.violation(j, gradient[j] + slack, 0.0) > 0.0
+            or penalty.violation(j, gradient[j] - slack, 0.0) > 0.0
+        ):
+            found[kept] = j
+            kept += 1
+    return kept
 
 
 @kernel()
