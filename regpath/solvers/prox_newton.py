@@ -53,7 +53,8 @@ LEAST_MODEL_SHARE = 1e-12
 # Curvatures below this share of a typical one count as this share: models stay bounded.
 LEAST_CURVATURE = 1e-10
 # A step that leaves more than this share of the gap asks for a model with new weights.
-SLOW = 0.1
+# With several outputs models are dearer beside a step.
+SLOW, SLOW_OF_MANY = 0.1, 0.2
 # Features with a gradient of this share of their threshold stay in a new model. In tall problems,
 # where all are looked at anyway, they enter with the first that reaches its threshold.
 NEAR, NEAR_TALL = 0.9, 0.8
@@ -112,6 +113,7 @@ class ProxNewtonSolver:
         self._own_slope = loss.unit / loss.response**2
         self._slope = self._own_slope * loss.response
         self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
+        self._slow = SLOW_OF_MANY if K > 1 else SLOW
         self._near = NEAR_TALL if g.n > K * g.p else NEAR
         self._exclude(np.zeros(g.p, np.bool_))
         self._point = Point(*loss.centred(loss.start()))
@@ -338,7 +340,7 @@ class ProxNewtonSolver:
             # Where lambda falls, all active gradients leave their thresholds alike: the gap before
             # the first step is of second order, and what the step leaves is of first.
             alike = done == 1 and self._penalty.strength[0] > 0.0
-            if gap > target and (not moved or (gap > SLOW * last and not alike)):
+            if gap > target and (not moved or (gap > self._slow * last and not alike)):
                 self._renew()
                 fresh = True
         return done
