@@ -69,7 +69,7 @@ class TestSoftmax:
         assert_allclose(sums.sum(axis=0), (p * data[softmax.WEIGHT]) @ p.T, rtol=1e-13)
 
     def test_a_perfect_fit_has_no_gap(self, rng):
-        loss, y, weights = make_classes(rng, fit_intercept=False)
+        loss, y, _ = make_classes(rng, fit_intercept=False)
         eta = np.where(y > 0.0, np.log(np.maximum(y, 1e-300)), -800.0)
         terms = loss.centred(eta)[2]
         assert abs(terms.value) < 1e-14
