@@ -23,7 +23,7 @@ Index = NDArray[np.int64]
 AT_ONCE = 200
 # Order up to which a factor is built by appending: LAPACK is faster, but its threads wait actively
 # before and after, and where another process holds a core every call can cost a tenth of a second.
-SMALL = 600
+SMALL = 1000
 # Columns that are appended to a factor at once.
 BATCH = 32
 
