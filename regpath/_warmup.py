@@ -14,9 +14,11 @@ from regpath.losses import GammaLog, Huber, Logistic, Poisson, Probit, Tweedie
 from regpath.path import enet_path, lasso_path, ridge_path
 from regpath.penalties import ElasticNet
 from regpath.selection import cv_path
+from regpath.solvers.cox import CoxLoss
 from regpath.solvers.geometry import measure
 from regpath.solvers.residual import ResidualCore
 from regpath.solvers.rows import RowLoss
+from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.working import working_columns
 
 __all__ = ["warmup"]
@@ -85,7 +87,8 @@ def _exercise(X: Any) -> None:
     ridge_path(X, y, n_lambdas=3)
     ridge_path(X[:, :10], y, n_lambdas=3)
     lasso_path(X, y > 0.0, family="binomial", n_lambdas=3)
-    cv_path(X, y, cv=np.arange(y.size) % 3, lambdas=[0.1, 0.05, 0.0])
+    for Z in (X, X[:, :10]):
+        cv_path(Z, y, cv=np.arange(y.size) % 3, lambdas=[0.1, 0.05, 0.0])
     design, _, _ = check_design("warmup", X)
     weights = np.full(y.size, 1.0 / y.size)
     geometry = measure(design, y, weights, fit_intercept=True, standardize=True)
@@ -95,6 +98,9 @@ def _exercise(X: Any) -> None:
     penalty = ElasticNet(strong, np.zeros(5), -unlimited, unlimited, np.ones(2))
     core = ResidualCore(columns, geometry.response, np.zeros(5))
     core.solve(penalty, 1e-6, 100)
+    outputs = np.ones((2, y.size))
+    geometry.gradients_of(outputs, np.arange(2), np.arange(2))
+    geometry.gradients(outputs)
 
 
 def _exercise_dependent_columns() -> None:
@@ -142,6 +148,7 @@ def _exercise_families() -> None:
         lasso_path(X, y, family=family, n_lambdas=3)
     lasso_path(X, np.column_stack([y, np.ones(40)]), family="cox", n_lambdas=3)
     lasso_path(X, y, family=Multinomial(grouped=True), n_lambdas=3)
+    _exercise_gaps(y)
 
 
 def _exercise_one_read(loss: Any, y: Any, columns: Any) -> None:
@@ -151,3 +158,16 @@ def _exercise_one_read(loss: Any, y: Any, columns: Any) -> None:
     rows = RowLoss(loss, y, np.full(n, 1.0 / n), np.zeros(n), fit_intercept=True, n_threads=1)
     added, work = (features, np.zeros(features.size)), np.empty((5, n))
     rows.with_products(columns, added, features, np.zeros(n), work, 1)
+
+
+def _exercise_gaps(y: Any) -> None:
+    """What paths do where a dual point must be shrunk: classes and survival times."""
+    n, classes = y.size, np.eye(2)[(y > 2.0).astype(np.int64)]
+    weights, survival = np.full(n, 1.0 / n), np.column_stack([np.full(n, -np.inf), y, y > 1.0])
+    losses = (
+        SoftmaxLoss(classes, weights, np.zeros((n, 2)), fit_intercept=True, n_threads=1),
+        CoxLoss(survival, weights, np.zeros(n), ties="efron", strata=None),
+    )
+    for loss in losses:
+        _, eta, terms = loss.centred(loss.start())
+        loss.gap(eta, terms, 0.5)

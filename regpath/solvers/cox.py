@@ -118,7 +118,7 @@ class CoxLoss:
     ) -> None:
         start, stop, event = y.T
         n = stop.size
-        self._offset = offset
+        self._offset, weights = offset, np.array(weights)
         event = event * (weights > 0.0)
         stratum = np.zeros(n, np.int64) if strata is None else strata
         events, n_strata = np.flatnonzero(event), int(stratum.max()) + 1

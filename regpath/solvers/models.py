@@ -209,7 +209,7 @@ class RowModel:
         """Products of the images of new columns with all."""
         assert self._coupling is not None
         columns = standardised(self._reweighted, features, slice(None))
-        new = self._coupling(columns) / self._total_root
+        new = np.ascontiguousarray(self._coupling(columns) / self._total_root)
         self._images = np.concatenate([self._images, new]) if self._images.size else new
         return last_products(self._images, len(new), self._geometry.n_threads)
 

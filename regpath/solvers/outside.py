@@ -97,7 +97,7 @@ class Outside:
         geometry, gradient, found = self._geometry, self.estimate.gradient, self._found
         if geometry.n > self.inside.size:
             left = np.flatnonzero(~self.inside)
-            if left.size <= PROJECTION * self._references.count:
+            if left.size <= PROJECTION * len(r) * self._references.count:
                 gradient[left] = self.gradient_of(r, left)
                 self.estimate = Estimate(gradient, 0.0, 0.0)
                 return left[: violators_among(self._penalty, gradient, left)]
