@@ -409,3 +409,39 @@ class Sweep:
         return round(2 * (X.data.nbytes + X.indices.nbytes) / seconds / 1e9, 1)
 
     track_gram.unit = track_residual.unit = "GB/s"
+
+
+class RowsOfOutputs:
+    """Losses whose rows have several outputs, or depend on each other: probabilities and risks."""
+
+    N = 100_000
+
+    def track_classes(self) -> float:
+        """Probabilities, slopes and residuals of four classes, per class and row."""
+        from regpath.solvers.softmax import SoftmaxLoss
+
+        rng, K = np.random.default_rng(0), 4
+        y, eta = np.eye(K)[rng.integers(0, K, self.N)], rng.standard_normal((K, self.N))
+        weights, offset = np.full(self.N, 1.0 / self.N), np.zeros((self.N, K))
+        loss = SoftmaxLoss(y, weights, offset, fit_intercept=False, n_threads=1)
+        seconds = best_time(lambda: loss.centred(eta))
+        p = np.exp(eta) / np.exp(eta).sum(axis=0)
+        np.testing.assert_allclose(loss.centred(eta)[2].slope, p - y.T, atol=1e-12)
+        return round(seconds / eta.size * 1e9, 2)
+
+    track_classes.unit = "ns"
+
+    def track_risks(self) -> float:
+        """The partial likelihood and its derivatives, per row; no two times are equal."""
+        from regpath.solvers.cox import CoxLoss
+
+        rng = np.random.default_rng(0)
+        start, stop = np.full(self.N, -np.inf), rng.permutation(self.N) + 1.0
+        y, eta = np.column_stack([start, stop, stop % 2]), rng.standard_normal((1, self.N))
+        weights = np.full(self.N, 1.0 / self.N)
+        loss = CoxLoss(y, weights, np.zeros(self.N), ties="breslow", strata=None)
+        seconds = best_time(lambda: loss.centred(eta))
+        np.testing.assert_allclose(loss.centred(eta)[2].slope.sum(), 0.0, atol=1e-8)
+        return round(seconds / self.N * 1e9, 2)
+
+    track_risks.unit = "ns"
