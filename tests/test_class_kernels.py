@@ -107,6 +107,15 @@ class TestRisks:
         assert np.isnan(terms.residual).all()
 
     @pytest.mark.parametrize("ties", ["breslow", "efron"])
+    def test_what_all_predictors_have_in_common_leaves_no_rounding(self, rng, ties):
+        loss, weights = self.make(rng, ties)
+        eta = np.round(rng.standard_normal((1, weights.size)), 3)
+        eta = np.round(eta * 2.0**20) / 2.0**20  # so that the sum is exact
+        terms, far = loss.centred(eta)[2], loss.centred(eta + 2.0**20)[2]
+        assert far.value == pytest.approx(terms.value, rel=1e-14)
+        assert_array_equal(far.residual, terms.residual)
+
+    @pytest.mark.parametrize("ties", ["breslow", "efron"])
     def test_slopes_are_those_of_the_value(self, rng, ties):
         loss, weights = self.make(rng, ties)
         eta, way = rng.standard_normal((2, 1, weights.size))

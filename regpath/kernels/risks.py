@@ -50,7 +50,8 @@ def cox_terms(
     slope, residual, relative = out[0], out[1], out[2]
     sums, rates, taken, tied = places[SUMS], places[RATES], places[TAKEN], places[TIED]
     own, share, group = C.own_group, C.share, C.term_group
-    if not _relative_risks(C, eta, level, residual, relative, risk[0]):
+    below = residual  # predictors minus their level, until it takes its own values
+    if not _relative_risks(C, eta, level, below, relative, risk[0]):
         return False
     sums_at_places(C.ranges, risk, places[ROOM], places[SUMS : SUMS + 1])
     for g in range(sums.size):
@@ -66,9 +67,8 @@ def cox_terms(
     if not least > SMALLEST_RISK:  # beyond the range of numbers: no point of a path
         return False
     _rates(C.mass, terms)
-    # Sums as exact as these decide whether a step descends.
-    figures[0] = dot(C.mass, terms[2]) - dot(C.event_weights, eta)
-    figures[0] += dot(C.stratum_deaths, level[0])
+    # Sums as exact as these decide whether a step descends; the level would cancel in them.
+    figures[0] = dot(C.mass, terms[2]) - dot(C.event_weights, below)
     figures[1] = _square(C, risk[0], terms[0], places)
     for h in range(share.size):
         rates[group[h]] += terms[1, h]

@@ -58,8 +58,8 @@ class Cohort(NamedTuple):
         Strata; the group (a time in a stratum) of events, -1 for other rows.
     first_term, first_event : ndarray of int of shape (n_groups + 1,)
         Where the terms and the events of a group begin.
-    deaths, stratum_deaths : ndarray of shape (n_groups,), (n_strata,)
-        Weight of the events of a group, and of a stratum.
+    deaths : ndarray of shape (n_groups,)
+        Weight of the events of a group.
     term_group, mass, share : ndarray of shape (n_terms,)
         Groups and weights of the terms, and the share of the events that has left the risk set.
     has_shares : bool
@@ -79,7 +79,6 @@ class Cohort(NamedTuple):
     first_term: Index
     first_event: Index
     deaths: Array
-    stratum_deaths: Array
     term_group: Index
     mass: Array
     share: Array
@@ -127,7 +126,7 @@ class CoxLoss:
         group, group_stratum, times = group.ravel(), groups[0].astype(np.int64), groups[1].copy()
         own_group = np.full(n, -1)
         own_group[events] = group
-        deaths = _sums(group, weights[events], times.size)
+        deaths = np.bincount(group, weights[events], times.size).astype(np.float64)
         count = np.bincount(group, minlength=times.size)
         # Every term h of a time: its group, its weight, and the share that is taken off the events.
         terms = count if ties == "efron" else np.ones_like(count)
@@ -149,7 +148,6 @@ class CoxLoss:
             first_term=first_term,
             first_event=_edges(count),
             deaths=deaths,
-            stratum_deaths=_sums(group_stratum, deaths, n_strata),
             term_group=self._group,
             mass=mass,
             share=share,
@@ -210,8 +208,3 @@ class CoxLoss:
 def _edges(counts: Index) -> Index:
     """Where parts of these sizes begin, one after the other, and where the last one ends."""
     return np.concatenate([[0], np.cumsum(counts)])
-
-
-def _sums(places: Index, values: Array, size: int) -> Array:
-    """Sum of the values at every place."""
-    return np.bincount(places, values, size).astype(np.float64)
