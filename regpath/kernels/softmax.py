@@ -97,7 +97,7 @@ def softmax_terms(
                 slope[i] = p[i] - share[i] if weights[i] > 0.0 else 0.0
                 loss[i] -= share[i] * above[i]
                 square[i] += slope[i] * slope[i] / max(p[i], LEAST_PROBABILITY)
-            part[PULL, k], part[SIZE, k] = dot(weights, slope), 0.0
+            part[PULL, k] = dot(weights, slope)
             for i in range(weights.size):
                 residual[i] = abs(slope[i])
             part[SIZE, k] = dot(weights, residual)

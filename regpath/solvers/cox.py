@@ -131,9 +131,9 @@ class CoxLoss:
         # Every term h of a time: its group, its weight, and the share that is taken off the events.
         terms = count if ties == "efron" else np.ones_like(count)
         first_term = _edges(terms)
-        self._group = np.repeat(np.arange(times.size), terms)
-        share = (np.arange(self._group.size) - first_term[self._group]) / terms[self._group]
-        mass = (deaths / terms)[self._group]
+        term_group = np.repeat(np.arange(times.size), terms)
+        share = (np.arange(term_group.size) - first_term[term_group]) / terms[term_group]
+        mass = (deaths / terms)[term_group]
         self.floor = float(deaths @ np.log(deaths) + mass @ np.log1p(-share))
         # A time with m events has m terms by Efron: their pairs can be more than is worth it.
         self.has_conjugate = float(terms @ count) <= MOST_PAIRS + 8.0 * n
@@ -148,7 +148,7 @@ class CoxLoss:
             first_term=first_term,
             first_event=_edges(count),
             deaths=deaths,
-            term_group=self._group,
+            term_group=term_group,
             mass=mass,
             share=share,
             has_shares=bool(share.any()),
@@ -187,7 +187,7 @@ class CoxLoss:
         return rows
 
     def _terms(self, eta: Array) -> Terms:
-        risk, sums = np.empty((1, eta.size)), np.empty((3, self._group.size))
+        risk, sums = np.empty((1, eta.size)), np.empty((3, self._cohort.mass.size))
         out, figures = np.empty((3, eta.size)), np.empty(2)
         rooms = self._level, self._places, risk, sums, out, figures
         if not cox_terms(self._cohort, eta, *rooms):
@@ -198,10 +198,10 @@ class CoxLoss:
 
     def _over_terms(self, values: Array) -> Array:
         """Sums of values (m, n) over the risk set of every term."""
-        cohort, total = self._cohort, self._risk_sets.over_rows(values)[:, self._group]
+        cohort, total = self._cohort, self._risk_sets.over_rows(values)[:, self._cohort.term_group]
         if cohort.has_shares:
             events = np.add.reduceat(values[:, cohort.events], cohort.first_event[:-1], axis=1)
-            total -= cohort.share * events[:, self._group]
+            total -= cohort.share * events[:, self._cohort.term_group]
         return total
 
 

@@ -22,7 +22,7 @@ from regpath.kernels.groups import (
 from regpath.kernels.primitives import dot
 from regpath.kernels.rows import CHUNK
 from regpath.solvers.row_norms import lengths
-from regpath.solvers.threads import in_ranges, threads_worth
+from regpath.solvers.threads import chunk_ranges, in_ranges
 
 __all__ = ["OutputLoss", "Softmax", "Squares", "inner", "log_shares", "sums", "unit_response"]
 
@@ -208,8 +208,7 @@ class Softmax:
         return float(parts.sum())
 
     def _in_chunks(self, kernel: Callable[..., Any], *arrays: Array) -> None:
-        threads = min(threads_worth(EXPONENTIAL * self._y.size, self._n_threads), self._chunks)
-        edges = np.linspace(0, self._chunks, threads + 1).astype(np.int64)
+        edges = chunk_ranges(self._chunks, EXPONENTIAL * self._y.size, self._n_threads)
         in_ranges(kernel, edges, *arrays)
 
 

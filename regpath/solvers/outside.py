@@ -62,7 +62,7 @@ class Outside:
         self._cost = column_shares(geometry.design) / len(residual)
         self._spending = Spending()
         # Beyond, the products of the candidates are worth a second thread.
-        self._alone = 2.0 * ENTRIES_PER_THREAD / max(n_entries(geometry.design), 1)
+        self._alone = 2.0 * ENTRIES_PER_THREAD / max(n_entries(geometry.design) * len(residual), 1)
         self._work = np.empty(geometry.n), np.empty(gradient.size)
 
     @property

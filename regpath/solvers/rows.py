@@ -29,7 +29,7 @@ from regpath.kernels.rows import (
     row_gaps,
     row_terms,
 )
-from regpath.solvers.threads import in_ranges, threads_worth
+from regpath.solvers.threads import chunk_ranges, in_ranges
 
 __all__ = ["RowLoss", "Rows", "SmoothLoss", "Terms", "power_of_two", "terms_of"]
 
@@ -201,8 +201,7 @@ class RowLoss:
         self.fit_intercept = fit_intercept
         self._data = np.stack([y / response, weights, np.sqrt(weights), np.zeros(y.size)])
         n_chunks = -(-y.size // CHUNK)
-        threads = min(n_chunks, threads_worth(y.size * ROW_COST, n_threads))
-        self._edges = np.linspace(0, n_chunks, threads + 1).astype(np.int64)
+        self._edges = chunk_ranges(n_chunks, y.size * ROW_COST, n_threads)
         self._chunks, self.sums = np.empty((n_chunks, 5)), np.empty(5)
         rows = np.flatnonzero(weights > 0.0)
         # The infimum may be a different one for every row, but rows of equal y share it.
@@ -277,8 +276,7 @@ class RowLoss:
         """
         n_strips = -(-eta.size // STRIP)
         sums, products = np.empty((n_strips, 2, 5)), np.empty((n_strips, 2, features.size))
-        threads = min(n_strips, threads_worth(eta.size * (features.size + ROW_COST), n_threads))
-        edges = np.linspace(0, n_strips, threads + 1).astype(np.int64)
+        edges = chunk_ranges(n_strips, eta.size * (features.size + ROW_COST), n_threads)
         arrays = *added, features, eta, work, sums, products
         in_ranges(fused_terms, edges, self._loss, self._data, columns, *arrays)
         return products.sum(axis=0), sums[:, 0].sum(axis=0)

@@ -40,7 +40,7 @@ from regpath.solvers.output_losses import EXPONENTIAL
 from regpath.solvers.products import standardised
 from regpath.solvers.reader import dots_many
 from regpath.solvers.rows import Terms
-from regpath.solvers.threads import in_ranges, threads_worth
+from regpath.solvers.threads import chunk_ranges, in_ranges
 from regpath.solvers.working import last_products
 
 __all__ = ["SoftmaxLoss", "SoftmaxModel"]
@@ -86,8 +86,7 @@ class SoftmaxLoss:
         self.fit_intercept = fit_intercept
         self.n_outputs, n = self._y.shape
         n_chunks = -(-n // CHUNK)
-        threads = min(n_chunks, threads_worth(EXPONENTIAL * self._y.size, n_threads))
-        self._edges = np.linspace(0, n_chunks, threads + 1).astype(np.int64)
+        self._edges = chunk_ranges(n_chunks, EXPONENTIAL * self._y.size, n_threads)
         self._work, self._sums = np.empty((4, n)), np.empty((n_chunks, 3, self.n_outputs))
         self._minimum = float(xlogy(self._y, self._y).sum(axis=0) @ weights)
         self.floor = -self._minimum

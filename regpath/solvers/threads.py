@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 __all__ = [
+    "chunk_ranges",
     "equal_ranges",
     "fair_ranges",
     "in_ranges",
@@ -69,6 +70,12 @@ def equal_ranges(size: int, n_threads: int) -> NDArray[np.int64]:
     edges *= COLUMNS_AT_ONCE
     edges[-1] = size
     return edges
+
+
+def chunk_ranges(n_chunks: int, work: int, n_threads: int) -> NDArray[np.int64]:
+    """Edges of ranges of chunks: one a thread that is worth its while for so many operations."""
+    threads = min(n_chunks, threads_worth(work, n_threads))
+    return np.linspace(0, n_chunks, threads + 1).astype(np.int64)
 
 
 def fair_ranges(costs: NDArray[np.int64], n_threads: int) -> NDArray[np.int64]:
