@@ -9,6 +9,8 @@ method               meaning
 ``dot(j, r)``        x_j' r
 ``axpy(j, a, r)``    r += a x_j, in place
 ``dots(J, r, out)``  x_j' r for the columns j of a list J
+``dots_each(...)``   x_j' v for the columns j of a list J and a few vectors v: the rows of V, and of
+                     the result
 ``combine(...)``     r += a sum_k b_k x_j, in place, where j is entry k of a list J
 ``moments(...)``     weighted means and variances of the columns of a list J, and their products
                      with v; w holds the weights, which sum to one, in row 0 and their square
@@ -50,7 +52,7 @@ __all__ = ["Centred", "Csc", "Dense", "column_shares", "n_bytes", "n_columns", "
 # Inlined, for a sparse column is often shorter than a call. Kernels that call these methods allow
 # contraction but no reordering.
 register_methods(inline="numba", dot=2, axpy=3, dots=3, combine=4, moments=6)
-register_methods(inline="numba", dots_many=3, moments_many=6)
+register_methods(inline="numba", dots_each=3, dots_many=3, moments_many=6)
 
 
 class Dense(NamedTuple):
@@ -78,6 +80,12 @@ class Dense(NamedTuple):
             out[k], out[k + 1], out[k + 2], out[k + 3] = dot4(x0, x1, x2, x3, r)
         for k in range(size - size % 4, size):
             out[k] = dot(X[features[k]], r)
+
+    def dots_each(self, features: Any, V: Any, out: Any) -> None:
+        if len(V) == 1:
+            self.dots(features, V[0], out[0])
+        else:
+            dots_many(self.columns, features, V, out)
 
     def combine(self, a: float, features: Any, coefs: Any, r: Any) -> None:
         X, size = self.columns, len(features)
@@ -128,6 +136,10 @@ class Csc(NamedTuple):
     def dots(self, features: Any, r: Any, out: Any) -> None:
         for k in range(len(features)):
             out[k] = self.dot(features[k], r)
+
+    def dots_each(self, features: Any, V: Any, out: Any) -> None:
+        for m in range(len(V)):
+            self.dots(features, V[m], out[m])
 
     def combine(self, a: float, features: Any, coefs: Any, r: Any) -> None:
         for k in range(len(features)):

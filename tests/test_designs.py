@@ -15,6 +15,7 @@ from scipy import sparse
 from regpath.designs import Centred, Csc, Dense, n_bytes, n_columns, n_entries
 from regpath.kernels.passes import (
     column_dots,
+    column_dots_each,
     column_dots_many,
     column_moments,
     column_moments_many,
@@ -239,6 +240,18 @@ def test_dots_many(kind, run, draw, m):
     assert (out[m:, start:] == 0.0).all()
     assert_array_equal(dots_many(design, 1, V).shape, (m, draw.p))
     assert_allclose(dots_many(design, 1, V), V @ X, rtol=1e-12, atol=1e-11)
+
+
+@designs
+@given(draw=draws, m=st.integers(1, 5))
+def test_dots_each(kind, run, draw, m):
+    X, rng = draw.data(kind)
+    design, V = DESIGNS[kind](X), rng.standard_normal((m, draw.n))
+    features = rng.integers(0, draw.p, 2 * draw.p)
+    out, start = np.full((m, features.size), np.nan), draw.seed % features.size
+    run(column_dots_each)(design, V, out, features, start, features.size)
+    assert_allclose(out[:, start:], (V @ X)[:, features][:, start:], rtol=1e-12, atol=1e-11)
+    assert np.isnan(out[:, :start]).all()
 
 
 def draw_many_weights(rng, m, n):

@@ -168,10 +168,7 @@ class TestOutside:
             wanted = (np.abs(gradient) > penalty.threshold(slice(None))) & open_ & ~excluded
             assert 0 < wanted.sum() < 0.6 * size
             assert_array_equal(violators, np.flatnonzero(wanted))
-            known = found.estimate.gradient
-            assert_allclose(known[violators], gradient[violators], atol=1e-12)
-            off = np.abs(known - gradient).max()
-            assert off <= found.estimate.error + 1e-13 * found.estimate.magnitude + 1e-12
+            assert_allclose(found.gradient[violators], gradient[violators], atol=1e-12)
             assert geometry.passes > passes
             found.inside[violators[:2]] = excluded[violators[:2]] = True
 
@@ -183,6 +180,40 @@ class TestOutside:
         for n_threads in (1, 2):
             geometry.n_threads = n_threads
             found = Outside(geometry, penalty, no > 0, R[:1], R[0] @ Z)
-            known.append((found.violators(R[1:2]), found.estimate.gradient.copy()))
+            known.append((found.violators(R[1:2]), found.gradient.copy()))
         assert_array_equal(known[0][0], known[1][0])
         assert_array_equal(known[0][1], known[1][1])
+
+    @pytest.mark.parametrize("storage", ["dense", "sparse"])
+    @pytest.mark.parametrize("way", ["kernel", "threads", "full pass", "tall"])
+    @pytest.mark.parametrize("together", [1, 2, 4])
+    def test_points_are_looked_at_in_order(self, rng, monkeypatch, storage, way, together):
+        """The first point that something violates, and what; whatever their penalties are."""
+        geometry, Z, R = self.draw(rng, storage)
+        monkeypatch.setattr(screening, "PASS", 0.0 if way == "full pass" else 1e3)
+        if way == "threads":
+            monkeypatch.setattr(outside, "ENTRIES_PER_THREAD", 0)
+        if way == "tall":
+            monkeypatch.setattr(outside, "PROJECTION", self.P)
+            geometry.root = np.resize(geometry.root, self.N)
+        no, limit = np.zeros(self.P), np.full(self.P, np.inf)
+        penalty = ElasticNet(no + 1.0, no, -limit, limit, np.ones(2))
+        excluded, first = no > 0, R[:1]
+        points = first + 0.02 * rng.standard_normal((4, 1, self.N))
+        points -= points.mean(axis=2, keepdims=True)
+        gradients = np.abs(points[:, 0] @ Z)
+        for violated in range(5):
+            found = Outside(geometry, penalty, excluded, first, first[0] @ Z, together)
+            tops = np.sort(gradients, axis=1)
+            strengths = np.stack([1.01 * tops[:, -1], np.zeros(4)], axis=1)
+            if violated < 4:
+                strengths[violated, 0] = tops[violated, -4:-2].mean()
+            sound, violators = found.first_violated(points, strengths)
+            assert sound == violated
+            looked_at = min(violated, 3)
+            over = np.flatnonzero(gradients[looked_at] > strengths[looked_at, 0])
+            assert_array_equal(violators, over)
+            assert violators.size == (3 if violated < 4 else 0)
+            assert_array_equal(penalty.strength, strengths[looked_at])
+            exact = points[looked_at, 0] @ Z[:, violators]
+            assert_allclose(found.gradient[violators], exact, atol=1e-12)

@@ -9,6 +9,7 @@ from regpath.kernels.primitives import axpy, axpy4
 
 __all__ = [
     "column_dots",
+    "column_dots_each",
     "column_dots_many",
     "column_moments",
     "column_moments_many",
@@ -46,6 +47,12 @@ def column_moments(
 def column_dots(design: Any, v: Any, features: Any, out: Any, start: int, stop: int) -> None:
     """Products x_j'v for the columns j in features[start:stop]."""
     design.dots(features[start:stop], v, out[start:stop])
+
+
+@kernel(FUSED)
+def column_dots_each(design: Any, V: Any, out: Any, features: Any, start: int, stop: int) -> None:
+    """Products of the columns j in features[start:stop] with every row of V, by rows of out."""
+    design.dots_each(features[start:stop], V, out[:, start:stop])
 
 
 @kernel(FUSED)

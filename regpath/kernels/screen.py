@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from regpath._numba import kernel
-from regpath.kernels.passes import column_dots
+from regpath.kernels.passes import column_dots_each
 from regpath.kernels.primitives import dot
 from regpath.kernels.project import estimate
 
@@ -79,83 +79,124 @@ def screen(
     design: Any,
     columns: Any,
     penalty: Any,
+    strengths: Any,
     known: Any,
     rounding: Any,
     inside: Any,
-    r: Any,
-    gradient: Any,
+    R: Any,
+    gradients: Any,
     found: Any,
     work: Any,
     cost: Any,
     most: float,
-) -> tuple[int, int, float, float, float]:
-    """Look for the features outside the working set that violate optimality at a residual.
+) -> tuple[int, int, int, float]:
+    """Look for the features outside the working set that violate optimality at some points.
 
-    Gradients are estimated; those of the candidates that this leaves are computed, unless there are
-    too many of them.
+    Gradients are estimated; those of the candidates that this leaves at any of the points are
+    computed at all of them, for a column is read once then, unless there are too many.
 
     Parameters
     ----------
     columns : `regpath.solvers.geometry.Columns`
+    strengths : ndarray of shape (m, t)
+        Of the penalty at every point. That of the last point which was looked at stays.
     known : `regpath.screening.Known`
-    rounding, inside, found
+    rounding, inside
         As in `features_beyond`.
-    r : ndarray of shape (K n,)
-        Residuals of K outputs.
-    gradient : ndarray of shape (K p,)
+    R : ndarray of shape (m, K n)
+        Residuals of K outputs at every point.
+    gradients : ndarray of shape (m, K p)
         Filled with what is known then.
-    work : tuple of ndarrays of shape (n,) and (K p,)
+    found : ndarray of shape (m + 1, K p)
+    work : tuple of ndarrays of shape (m, n), (m, K p), and (2, m) of int
     cost : ndarray of shape (p,)
-        Of the gradient of a column.
+        Of the gradients of a column.
     most : float
         What candidates may cost together; beyond, they are too many.
 
     Returns
     -------
-    candidates, violators : int
-        How many there are. ``found`` begins with the violators, or with the candidates if these are
-        too many.
+    sound, candidates, violators : int
+        Nothing violates the first points, ``sound`` of them. ``found[0]`` begins with the violators
+        of the next one, or with the candidates if these are too many.
     spent : float
         What the candidates cost.
-    error, magnitude : float
-        As in `regpath.screening.Estimate`, for the features that are no candidates.
     """
-    error, magnitude = estimate(known, r, gradient)
-    count = features_beyond(penalty, gradient, error, magnitude, rounding, inside, found)
+    weighted, dots, (counts, places) = work
+    for k in range(R.shape[0]):
+        set_strength(penalty, strengths[k])
+        gradient = gradients[k]
+        error, magnitude = estimate(known, R[k], gradient)
+        own = found[k + 1]
+        counts[k] = features_beyond(penalty, gradient, error, magnitude, rounding, inside, own)
+    features = found[0, : merge(found[1:], counts, places, found[0])]
     spent = 0.0
-    for i in range(count):
-        spent += cost[found[i] % cost.size]
+    for i in range(features.size):
+        spent += cost[features[i] % cost.size]
     if spent > most:
-        return count, count, spent, error, magnitude
-    exact_gradients(design, columns, r, found[:count], gradient, work)
-    violators = violators_among(penalty, gradient, found[:count])
-    return count, violators, spent, error, magnitude
+        return 0, features.size, features.size, spent
+    exact_gradients(design, columns, R, features, gradients, weighted, dots)
+    for k in range(R.shape[0]):
+        set_strength(penalty, strengths[k])
+        violators = violators_among(penalty, gradients[k], features)
+        if violators > 0:
+            return k, features.size, violators, spent
+    return R.shape[0], features.size, 0, spent
+
+
+@kernel(inline="numba")
+def set_strength(penalty: Any, strength: Any) -> None:
+    """Let the penalty be as strong as this."""
+    for i in range(strength.size):
+        penalty.strength[i] = strength[i]
+
+
+@kernel(inline="numba")
+def merge(lists: Any, counts: Any, places: Any, out: Any) -> int:
+    """Merge some increasing lists, whose first ``counts`` entries count, without doubles."""
+    total, m, largest = 0, lists.shape[0], lists.shape[1]
+    for k in range(m):
+        places[k] = 0
+    while True:
+        least = largest
+        for k in range(m):
+            if places[k] < counts[k]:
+                least = min(least, lists[k, places[k]])
+        if least == largest:
+            return total
+        for k in range(m):
+            if places[k] < counts[k] and lists[k, places[k]] == least:
+                places[k] += 1
+        out[total] = least
+        total += 1
 
 
 @kernel(inline="numba")
 def exact_gradients(
-    design: Any, columns: Any, r: Any, features: Any, gradient: Any, work: Any
+    design: Any, columns: Any, R: Any, features: Any, gradients: Any, weighted: Any, dots: Any
 ) -> None:
     """Compute the gradients of some features, in increasing order, output by output."""
     root, mean, scale, constant = columns
-    weighted, dots = work
     n, p = root.size, mean.size
     first: Any = np.int64(0)  # a literal would be another type, and compiled as well
     while first < features.size:
         output = features[first] // p
-        own, last = r[output * n : (output + 1) * n], first
+        last = first
         while last < features.size and features[last] < (output + 1) * p:
             features[last] -= output * p
             last += 1
-        for i in range(n):
-            weighted[i] = root[i] * own[i]
-        total = dot(root, own)
-        column_dots(design, weighted, features, dots, first, last)
+        for k in range(R.shape[0]):
+            for i in range(n):
+                weighted[k, i] = root[i] * R[k, output * n + i]
+        column_dots_each(design, weighted[: R.shape[0]], dots, features, first, last)
+        for k in range(R.shape[0]):
+            total = dot(root, R[k, output * n : (output + 1) * n])
+            for i in range(first, last):
+                j = features[i]
+                centred = (dots[k, i] - total * mean[j]) / scale[j]
+                gradients[k, output * p + j] = 0.0 if constant[j] else centred
         for i in range(first, last):
-            j = features[i]
             features[i] += output * p
-            centred = (dots[i] - total * mean[j]) / scale[j]
-            gradient[features[i]] = 0.0 if constant[j] else centred
         first = last
 
 

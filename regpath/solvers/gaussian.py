@@ -19,6 +19,7 @@ from regpath.designs import Dense
 from regpath.kernels import quadratic
 from regpath.kernels.gap import dual_gap, worst_violation
 from regpath.penalties import ElasticNet
+from regpath.solvers.forecast import MOST, Forecast
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import AT_ONCE, GramCore, Outcome, largest_gram
 from regpath.solvers.outside import Outside
@@ -88,8 +89,11 @@ class ActiveSetSolver:
         self._penalty = ElasticNet(l1, l2, self.lower, self.upper, np.zeros(2))
         self._yy = float(g.response @ g.response)
         self.working = np.empty(0, np.int64)
-        response = g.response[None]
-        self._outside = Outside(g, self._penalty, self._excluded, response, g.product)
+        # Of sparse columns, vectors as long as X is wide cost more than X: one point at a time.
+        together = MOST if isinstance(g.design, Dense) else 1
+        first = g.response[None], g.product
+        self._outside = Outside(g, self._penalty, self._excluded, *first, together)
+        self._forecast = Forecast(self._outside, self._penalty)
         self._columns = working_columns(g)
         self._gram = GramCore(self._yy, g.p if self.l1_ratio < 1.0 else min(g.n, g.p))
         self.core: GramCore | ResidualCore = self._gram
@@ -125,7 +129,7 @@ class ActiveSetSolver:
             self._solve_at(self._strengths(np.array([math.inf]))[0])
             if self.working.size < self._candidates.size:
                 self._outside.full_pass(self._residual()[None])
-        gradient = self._outside.estimate.gradient
+        gradient = self._outside.gradient
         pull = np.where(gradient > 0.0, self.upper > 0.0, self.lower < 0.0)
         penalised = ~self._excluded & (self.factor > 0.0) & pull
         if not penalised.any():
@@ -136,12 +140,12 @@ class ActiveSetSolver:
         """Points of the path, in the order of ``lambdas``, which are in working units."""
         strengths, k = self._strengths(lambdas), 0
         while k < lambdas.size:
-            ahead = strengths[k : k + self._points_at_once()]
-            if len(ahead) > 1:
-                points = self._follow(ahead)
+            count = self._look_ahead(lambdas, strengths, k)
+            if count > 1:
+                points = self._follow(strengths[k : k + count])
                 k += points.size
                 yield points
-                if points.size == len(ahead):
+                if points.size == count:
                     continue
             yield self._solve_at(strengths[k])  # or the point that stopped the others
             k += 1
@@ -149,7 +153,6 @@ class ActiveSetSolver:
     def _solve_at(self, strength: Array) -> SolvedPoints:
         """Solve, certify and describe the point at one strength of the penalty."""
         self._penalty.strength[:] = strength
-        self._admit(self._outside.reaching())
         n_iter = 0
         while True:
             outcome = self._solve(self.max_iter - n_iter)
@@ -161,32 +164,32 @@ class ActiveSetSolver:
             self._admit(violators)
 
     def _follow(self, strengths: Array) -> SolvedPoints:
-        """Points whose features are all in the Gram matrix, so that a solve certifies itself."""
+        """Points that the working set suffices for: nothing outside of it adds to their gaps."""
         target, budget = INNER_SHARE * self.tol * NULL, min(self.max_iter, CHUNK)
-        unit = self._local_unit
-        _, coefs, figures = self._gram.follow(self._local, strengths, unit, target, budget)
+        unit, working = self._local_unit, self.working
+        _, coefs, figures = self.core.follow(self._local, strengths, unit, target, budget)
+        if len(coefs) and working.size < self._candidates.size:
+            residuals = np.stack([self._residual_of(b)[None] for b in coefs])
+            sound, violators = self._outside.first_violated(residuals, strengths[: len(coefs)])
+            coefs, figures = coefs[:sound], figures[:sound]
+            self._admit(violators)
         rows, places = coefs.nonzero()
         gap, rr, value, violation, n_iter = figures.T
         return SolvedPoints(
             indptr=np.searchsorted(rows, np.arange(len(coefs) + 1)),
-            features=self.working[places],
+            features=working[places],
             coefs=coefs[rows, places],
             objective=(0.5 * rr + value) / NULL,
             gap=gap / NULL,
             violation=violation,
             explained=self._yy - rr,
             n_iter=n_iter.astype(np.int64),
-            working_set=self._gram.size,
+            working_set=working.size,
             reached=gap / NULL <= self.tol,
             exhausted=False,
         )
 
-    def _points_at_once(self) -> int:
-        """Points that take about a millisecond in all: the path looks at the clock in between."""
-        complete = self.working.size == self._candidates.size > 0
-        if self.core is not self._gram or not complete:
-            return 1
-        return OPERATIONS_AT_ONCE // self.working.size**2
+    # -- predict -------------------------------------------------------------------------------
 
     # -- predict -------------------------------------------------------------------------------
 
@@ -197,6 +200,20 @@ class ActiveSetSolver:
         # Any level above every gradient makes the same problem as infinity.
         strengths[np.isinf(lambdas)] = 1e150, 0.0
         return strengths
+
+    def _look_ahead(self, lambdas: Array, strengths: Array, k: int) -> int:
+        """Admit what the next points need, as far as can be told; how many to solve in one go."""
+        size, left = self.working.size, lambdas.size - k
+        if size == self._candidates.size:
+            # So many take about a millisecond: the path looks at the clock in between.
+            soon = OPERATIONS_AT_ONCE // max(size, 1) ** 2
+            return min(max(soon, 1), left) if self.core is self._gram and size else 1
+        before = float(lambdas[k - 1]) if k else math.inf
+        count, features = self._forecast.entering(before, lambdas[k:], strengths[k:], size)
+        self._admit(features)
+        if self.core is self._gram and self.working.size >= self._next_trial:
+            return 1
+        return count if math.isinf(self.deadline) else 1
 
     def _admit(self, features: Index) -> None:
         """Take features into the working set."""
@@ -294,7 +311,7 @@ class ActiveSetSolver:
         if violators.size or code != quadratic.CONVERGED:
             g, b, rr = core.gradients, core.coefs, figures[quadratic.RESIDUAL_SQUARE]
             others, unit = self._penalty.at(violators), self._unit[violators]
-            outside, zeros = self._outside.estimate.gradient[violators], np.zeros(unit.size)
+            outside, zeros = self._outside.gradient[violators], np.zeros(unit.size)
             beyond = worst_violation(others, outside, zeros, violators.size, unit)
             figures[quadratic.GAP] = dual_gap(local, g, b, core.size, others, outside, rr)
             figures[quadratic.VIOLATION] = max(figures[quadratic.VIOLATION], beyond)
@@ -305,7 +322,10 @@ class ActiveSetSolver:
         core = self.core
         if isinstance(core, ResidualCore):
             return self._columns.plain_residual(core.residual)
-        r = start_residual(self._columns, self.geometry.response, core.coefs)
+        return self._residual_of(core.coefs)
+
+    def _residual_of(self, b: Array) -> Array:
+        r = start_residual(self._columns, self.geometry.response, b)
         return self._columns.plain_residual(r)
 
     # -- record --------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from regpath.designs import Csc, Dense, n_columns
 from regpath.kernels.passes import (
-    column_dots,
+    column_dots_each,
     combine_columns,
     combine_output_rows,
     output_dots,
@@ -141,13 +141,14 @@ class Geometry:
             self.standardized(dots, float(v.sum()), slice(None))
         return out
 
-    def gradient_of(self, r: Array, features: Index) -> Array:
-        """X~'r of some columns."""
-        weighted = self.root * r
-        out = np.empty(features.size)
-        over_columns(self.design, self.n_threads, column_dots, weighted, features, out)
+    def gradient_of(self, R: Array, features: Index) -> Array:
+        """X~'r of some columns for every row r of R (m, n), as an array (m, size)."""
+        weighted, out = self.root * R, np.empty((len(R), features.size))
+        over_columns(self.design, self.n_threads, column_dots_each, weighted, out, features)
         self.passes += features.size / self.p
-        return self.standardized(out, float(weighted.sum()), features)
+        for dots, v in zip(out, weighted, strict=True):
+            self.standardized(dots, float(v.sum()), features)
+        return out
 
     def gradients_of(self, R: Array, outputs: Index, features: Index) -> Array:
         """X~'r of some columns, each with the row r of R (K, n) that belongs to its output."""

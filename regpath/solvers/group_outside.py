@@ -75,8 +75,7 @@ class GroupsOutside:
             return self.reaching(penalty)
         self._spending.add(cost)
         gradient = estimate.gradient.reshape(self._shape)
-        for row, r in zip(gradient, R, strict=True):
-            row[candidates] = self._geometry.gradient_of(r, candidates)
+        gradient[:, candidates] = self._geometry.gradient_of(R, candidates)
         self._estimate = estimate
         beyond: Index = candidates[lengths(gradient[:, candidates]) > penalty.l1[candidates]]
         return beyond

@@ -167,7 +167,7 @@ class ProxNewtonSolver:
             self.solve_at(math.inf)
             if self._penalised.any():
                 self._outside.full_pass(self._point.terms.residual)
-        gradient, penalty = self._outside.estimate.gradient, self._penalty
+        gradient, penalty = self._outside.gradient, self._penalty
         pull = np.where(gradient > 0.0, penalty.upper > 0.0, penalty.lower < 0.0)
         some = self._penalised & pull
         if not some.any():
@@ -255,9 +255,10 @@ class ProxNewtonSolver:
 
     def _entering(self) -> Index:
         """Features outside whose estimated gradient reaches its threshold, and unpenalised ones."""
-        reaching = self._outside.reaching()
+        gradient = self._outside.gradient
+        reaching = self._outside.reaching(gradient)
         if reaching.size and self._near == NEAR_TALL:
-            reaching = self._outside.reaching(self._near)
+            reaching = self._outside.reaching(gradient, self._near)
         absent = self._free[~self._outside.inside[self._free]]
         return np.union1d(reaching, absent) if absent.size else reaching
 
@@ -392,7 +393,7 @@ class ProxNewtonSolver:
         else:
             violators = self._outside.violators(self._point.terms.residual)
         b, g, local = self._b, self._gradient, self._local
-        others, outside = self._penalty.at(violators), self._outside.estimate.gradient[violators]
+        others, outside = self._penalty.at(violators), self._outside.gradient[violators]
         shrunk = min(
             float(shrinkage(local, g, b.size)), float(shrinkage(others, outside, outside.size))
         )
@@ -434,7 +435,7 @@ class ProxNewtonSolver:
         b, local = self._b, self._local
         features, coefs = self._support()
         value = self._point.terms.value + float(penalty_value(local, b, b.size))
-        outside, zeros = self._outside.estimate.gradient[violators], np.zeros(violators.size)
+        outside, zeros = self._outside.gradient[violators], np.zeros(violators.size)
         others = self._penalty.at(violators)
         violation = max(
             float(worst_violation(local, self._gradient, b, b.size, self._unit[self._working])),

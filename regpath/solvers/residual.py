@@ -125,3 +125,17 @@ class ResidualCore:
             if patience > MOST_PATIENCE:
                 return Outcome(quadratic.STALLED, done)
         return Outcome(quadratic.EXHAUSTED, done)
+
+    def follow(
+        self, penalty: ElasticNet, strengths: Array, unit: Array, target: float, budget: int
+    ) -> tuple[int, Array, Array]:
+        """Minimise at one strength after the other, as `GramCore.follow` does."""
+        coefs, figures = np.empty((len(strengths), self.size)), np.empty((len(strengths), 5))
+        for k, strength in enumerate(strengths):
+            penalty.strength[:] = strength
+            outcome = self.solve(penalty, target, budget)
+            if outcome.code != quadratic.CONVERGED:
+                return outcome.code, coefs[:k], figures[:k]
+            coefs[k], figures[k] = self.coefs, self.described(penalty, unit)
+            figures[k, quadratic.ITERATIONS] = outcome.iterations
+        return quadratic.CONVERGED, coefs, figures

@@ -131,7 +131,9 @@ class Subsets:
         g = self._geometry
         full = np.zeros(g.p)
         full[features] = b
-        return g.gradient_of(g.response - apply(g, full), features)
+        residual = g.response - apply(g, full)
+        gradient: Array = g.gradient_of(residual[None], features)[0]
+        return gradient
 
 
 def _gram(geometry: Geometry) -> Array:
