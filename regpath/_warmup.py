@@ -100,6 +100,7 @@ def _exercise(X: Any) -> None:
     core.solve(penalty, 1e-6, 100)
     outputs = np.ones((2, y.size))
     geometry.gradients_of(outputs, np.arange(2), np.arange(2))
+    geometry.gradient_of(outputs, np.arange(2))
     geometry.gradients(outputs)
 
 

@@ -59,12 +59,12 @@ def thin():
 
 # Problem, options, and the work that was recorded.
 PROBLEMS = {
-    "wide lasso": (wide, {}, Work(20.1, 206, 265, 15668)),
-    "wide elastic net": (wide, {"l1_ratio": 0.5}, Work(14.77, 169, 350, 21785)),
-    "wide lasso, tol 1e-10": (wide, {"tol": 1e-10}, Work(20.1, 206, 265, 15668)),
+    "wide lasso": (wide, {}, Work(12.27, 203, 255, 15170)),
+    "wide elastic net": (wide, {"l1_ratio": 0.5}, Work(10.33, 168, 326, 20525)),
+    "wide lasso, tol 1e-10": (wide, {"tol": 1e-10}, Work(12.27, 203, 255, 15170)),
     "wide ridge": (wide, {"l1_ratio": 0.0}, Work(3, 100, 2000, 200000)),
-    "sparse lasso": (thin, {}, Work(29.2, 954, 1123, 23951)),
-    "sparse nonnegative": (thin, {"lower": 0.0}, Work(27.6, 1068, 885, 17766)),
+    "sparse lasso": (thin, {}, Work(24.44, 832, 1085, 23386)),
+    "sparse nonnegative": (thin, {"lower": 0.0}, Work(22.29, 701, 879, 17701)),
     "sparse ridge": (thin, {"l1_ratio": 0.0}, Work(24, 100, 4000, 400000)),
     "tall lasso": (tall, {}, Work(2, 174, 300, 30000)),
     "tall elastic net": (tall, {"l1_ratio": 0.5}, Work(2, 175, 300, 30000)),
