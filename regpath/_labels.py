@@ -20,7 +20,9 @@ def as_array(at: str, value: Any) -> npt.NDArray[Any]:
     if issparse(value):
         raise TypeError(f"{at}: a sparse matrix was given; pass a dense array: y.toarray().")
     if np.ma.is_masked(value):
-        return np.asarray(value.astype(object).filled(None))
+        array = np.array(np.ma.getdata(value), dtype=object)
+        array[np.ma.getmaskarray(value)] = None
+        return array
     try:
         return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
     except (TypeError, ValueError) as error:  # rows of unequal length
