@@ -92,8 +92,13 @@ def refit_block(
     change : ndarray of shape (q, K)
         What to add to `start`. It need not be a minimiser: any point has a dual value.
     """
-    b, value = start, float(loss.excess(eta[:, :, None])[0])
-    lower, upper = lower[:, None], upper[:, None]
+    norms = np.sqrt(weights @ Z**2)
+    norms = np.where(norms > 0, norms, 1)[:, None]  # steps must not depend on the units of columns
+    Z = Z / norms.T
+    # The change alone is kept: next to a large start it would lose digits.
+    lower, upper = (lower[:, None] - start) * norms, (upper[:, None] - start) * norms
+    b = np.zeros_like(start)
+    value = float(loss.excess(eta[:, :, None])[0])
     gradient = _gradient(loss, weights, Z, eta)
     for _ in range(STEPS):
         held = ((b <= lower) & (gradient > 0)) | ((b >= upper) & (gradient < 0))
@@ -106,6 +111,7 @@ def refit_block(
             break
         step = np.zeros(b.shape)
         step.flat[free] = -np.linalg.lstsq(hessian, gradient.ravel()[free], rcond=None)[0]
+        level = value + _value_rounding(loss, weights, eta, value)
         for halving in range(HALVINGS):
             new = np.clip(b + step * 0.5**halving, lower, upper)
             moved = eta + Z @ (new - b)
@@ -113,13 +119,19 @@ def refit_block(
             slopes = _gradient(loss, weights, Z, moved)
             still = ((new <= lower) & (slopes > 0)) | ((new >= upper) & (slopes < 0))
             flatter = np.abs(np.where(still, 0, slopes)).max(initial=0) < 0.9 * steepness
-            level = reached <= value + 16 * EPS * abs(value)
-            if reached < value * (1 - 1e-9) or (level and flatter):
+            if reached < value * (1 - 1e-9) or (reached <= level and flatter):
                 break
         else:
             break
         b, eta, value, gradient = new, moved, reached, slopes
-    return np.asarray(b - start)
+    return np.asarray(b / norms)
+
+
+def _value_rounding(loss: StatedLoss, weights: Array, eta: Array, value: float) -> float:
+    """Rounding error of the excess at eta: that of the loss, and what that of eta makes of it."""
+    slope, size = np.abs(loss.slope(eta[:, :, None])), loss.noise(eta[:, :, None])
+    moved = np.tensordot(weights, (slope * (1 + np.abs(eta[:, :, None])) + size), 1).sum()
+    return loss.rounding + 16 * EPS * (abs(value) + float(moved))
 
 
 def _gradient(loss: StatedLoss, weights: Array, Z: Array, eta: Array) -> Array:
