@@ -65,7 +65,8 @@ class StatedFamily:
 
     def level(self, size: Array) -> Array:
         """Rounding error (k,) of sum w_i u_i, for numbers of the given size (n, K, k)."""
-        root = np.sqrt(np.tensordot(self.weights, size**2, 1).sum(axis=0))
+        unit = np.maximum(size.max(axis=(0, 1)), np.finfo(np.float64).tiny)  # squares may overflow
+        root = unit * np.sqrt(np.tensordot(self.weights, (size / unit) ** 2, 1).sum(axis=0))
         return np.asarray(2 * (np.sqrt(size.shape[0]) + 8) * EPS * root)
 
     def rounding(self, size: Array) -> Array:

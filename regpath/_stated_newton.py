@@ -40,10 +40,15 @@ def refit_intercept(loss: StatedLoss, weights: Array, eta: Array) -> Array:
 
 
 def _bracketed(loss: RowLoss, eta: Array) -> Array:
-    """Newton steps on sum w_i slope_i, which rises, kept inside of a shrinking bracket."""
+    """Newton steps on sum w_i slope_i, which rises, kept inside of a shrinking bracket.
+
+    A step that is not half as long as the last one gives way to bisection, or to a doubled reach
+    while there is no bracket: Newton steps on an exponential have length 1, however far it is.
+    """
     k = eta.shape[1]
     at, best, least = np.zeros(k), np.zeros(k), np.full(k, np.inf)
     low, high, reach = np.full(k, -np.inf), np.full(k, np.inf), np.full(k, REACH)
+    last = np.full(k, 2 * REACH)
     for _ in range(2 * STEPS):
         _, slope, curvature = loss.terms(eta + at)
         total, bend = loss.weights @ slope, loss.weights @ curvature
@@ -51,13 +56,14 @@ def _bracketed(loss: RowLoss, eta: Array) -> Array:
         best, least = np.where(better, at, best), np.where(better, np.abs(total), least)
         low, high = np.where(total < 0, at, low), np.where(total > 0, at, high)
         step = -total / bend
-        step = np.where(np.isfinite(step), step, -np.copysign(np.inf, total))
+        short = np.isfinite(step) & (np.abs(step) <= 0.5 * last)
         open_ended = np.isinf(low) | np.isinf(high)
-        step = np.where(open_ended, np.clip(step, -reach, reach), step)
-        reach = np.where(open_ended, 2 * reach, reach)
-        new = at + step
-        new = np.where(open_ended | ((new > low) & (new < high)), new, low + (high - low) / 2)
-        small = np.abs(total) <= EPS * (loss.weights @ np.abs(slope))
+        far = np.where(open_ended, at - np.copysign(reach, total), low + (high - low) / 2)
+        reach = np.where(open_ended & ~short, 2 * reach, reach)
+        inside = open_ended | ((at + step > low) & (at + step < high))
+        new = np.where(short & inside, at + step, far)
+        last = np.abs(new - at)
+        small = np.isfinite(total) & (np.abs(total) <= EPS * (loss.weights @ np.abs(slope)))
         done = small | (new == at) | ~(np.abs(at) < 1e100)
         if done.all():
             break

@@ -380,6 +380,37 @@ def test_other_settings_are_refused():
             certify(path, problem.X, problem.y, **{keyword: value})
 
 
+# --- null models --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shift", [-1000.0, -400.0, 200.0, 1000.0])
+@pytest.mark.parametrize("family", ["poisson", "gamma", "tweedie 1.2", "tweedie 1.7", "logit"])
+def test_a_shift_of_the_offset_goes_to_the_intercept(family, shift):
+    problem, path = solved(family, "lasso")
+    wrong = dataclasses.replace(path, coef_storage=0 * path.coef_storage)
+    moved = dataclasses.replace(wrong, intercepts=path.intercepts - shift)
+    expected = certify(wrong, problem.X, problem.y)
+    found = certify(moved, problem.X, problem.y, offset=np.full(len(problem.y), shift))
+    assert found.null_objective == pytest.approx(expected.null_objective, rel=1e-9)
+    np.testing.assert_allclose(found.dual_gaps, expected.dual_gaps, rtol=1e-6)
+    assert (found.dual_gaps > 0.01).any()
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e100, 1e200])
+@pytest.mark.parametrize("family", ["poisson", "gamma", "tweedie 1.7"])
+def test_relative_gaps_do_not_depend_on_the_scale_of_y(family, scale):
+    problem, path = solved(family, "lasso")
+    wrong = dataclasses.replace(path, coef_storage=0 * path.coef_storage)
+    power = {"poisson": 1.0, "gamma": 0.0, "tweedie 1.7": 0.3}[family]
+    moved = dataclasses.replace(
+        wrong, lambdas=path.lambdas * scale**power, intercepts=path.intercepts + np.log(scale)
+    )
+    expected = certify(wrong, problem.X, problem.y)
+    found = certify(moved, problem.X, problem.y * scale)
+    np.testing.assert_allclose(found.dual_gaps, expected.dual_gaps, rtol=1e-6)
+    assert (found.dual_gaps > 0.01).any()
+
+
 # --- edges --------------------------------------------------------------------------------------
 
 
