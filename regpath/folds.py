@@ -249,7 +249,8 @@ def check_training(at: str, response: Response, weights: FloatArray) -> None:
             label = missing[0] if response.classes is None else response.classes[missing[0]]
             raise ValueError(
                 f"{at} has no row of class {label!s} in its training part; every class is needed "
-                "there. Use fewer folds, or stratified ones (a number of folds makes such)."
+                "there. Spread its rows over several folds; if it has too few, merge it with "
+                "another class or drop its rows."
             )
     if isinstance(family, Poisson | Tweedie) and not y[used].any():
         raise ValueError(f"{at} has only zeros as responses in its training part.")
