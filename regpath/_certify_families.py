@@ -209,7 +209,7 @@ def _refit(
         start = np.zeros((Z.shape[1], b.shape[1]))
         start[first:] = b[index, :, k]
         change = refit_block(problem.loss, problem.weights, Z, eta[:, :, k], start, low, high)
-        b[index, :, k] = (start + change)[first:]
+        b[index, :, k] = np.clip(start + change, low[:, None], high[:, None])[first:]
         eta[:, :, k] += Z @ change
     return b, eta
 

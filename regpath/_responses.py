@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regpath._inputs import check_array, column_names, read_only
+from regpath._labels import as_array, column, read_labels, refuse
 from regpath.families import (
     Binomial,
     Cox,
@@ -26,7 +27,14 @@ from regpath.families import (
     Tweedie,
 )
 
-__all__ = ["Response", "check_response"]
+__all__ = [
+    "Response",
+    "check_response",
+    "read_numbers",
+    "read_proportions",
+    "read_strata",
+    "read_survival",
+]
 
 FloatArray = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
@@ -112,17 +120,16 @@ def check_response(
 
 
 def _numbers(at: str, family: Family, y: Any, used: Rows, fit_intercept: bool) -> Response:
-    values = _column(at, _float(at, y, used), used.size)
-    _check_finite(at, values, used)
+    values = column(at, read_numbers(at, y, used), used.size)
     if isinstance(family, Poisson | Tweedie):
-        _refuse(at, "negative", ">= 0", values < 0.0, used)
+        refuse(at, "negative", ">= 0", values < 0.0, used)
         if fit_intercept and not values[used].any():
             raise ValueError(
                 f"{at}: all {used.size} values are 0, so that the intercept would be -inf; "
                 f"the {family.name} family needs at least one positive value."
             )
     if isinstance(family, Gamma):
-        _refuse(at, "not positive", "> 0", values <= 0.0, used)
+        refuse(at, "not positive", "> 0", values <= 0.0, used)
     assert isinstance(family, Gaussian | Huber | Poisson | Tweedie | Gamma | Custom)
     if not isinstance(family, Gaussian):
         values = np.where(used, values, 1.0)
@@ -130,88 +137,46 @@ def _numbers(at: str, family: Family, y: Any, used: Rows, fit_intercept: bool) -
 
 
 def _several(at: str, family: MultiGaussian, y: Any, used: Rows) -> Response:
-    values = _float(at, y, used)
+    values = read_numbers(at, y, used)
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim != 2 or len(values) != used.size or not values.shape[1]:
         raise ValueError(
             f"{at}: the shape is {values.shape}; the multigaussian family needs ({used.size}, K)."
         )
-    _check_finite(at, values, used)
-    values = np.where(used[:, None], values, 0.0)
     K, names = values.shape[1], column_names(y)
     return Response(family=family, y=read_only(values), n_outputs=K, names=names)
 
 
-def _float(at: str, y: Any, used: Rows) -> FloatArray:
-    array = check_array(at, "y", y)
+def read_numbers(at: str, y: Any, used: Rows) -> FloatArray:
+    """Numbers as float64, 0 in rows without weight; NaN and infinities are refused."""
+    mixed = hasattr(y, "to_numpy") or isinstance(y, list | tuple)
+    array = _typed(as_array(at, y), used) if mixed else y
     with np.errstate(over="ignore"):
-        return np.asarray(array, np.float64, order="C")
-
-
-def _column(at: str, values: npt.NDArray[Any], n: int) -> npt.NDArray[Any]:
-    """One value a row."""
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1:
-        raise ValueError(f"{at}: the shape is {values.shape}; y must have one dimension, ({n},).")
-    if values.size != n:
-        raise ValueError(
-            f"{at}: {values.size} values for the {n} rows of X; pass exactly one per row."
-        )
+        values = np.asarray(check_array(at, "y", array), np.float64, order="C")
+    if values.ndim and len(values) == used.size:
+        bad = np.asarray(~np.isfinite(values).reshape(used.size, -1).all(axis=1))
+        refuse(at, "NaN or infinite", "finite: drop these rows or impute the values", bad, used)
+        if not used.all():
+            values = np.where(used.reshape(-1, *[1] * (values.ndim - 1)), values, 0.0)
     return values
 
 
-def _check_finite(at: str, values: FloatArray, used: Rows) -> None:
-    """Gaussian rows of weight 0 included: they always were."""
-    bad = np.asarray(~np.isfinite(values).reshape(used.size, -1).all(axis=1))
-    _refuse(at, "NaN or infinite", "finite: drop these rows or impute the values", bad, bad | used)
-
-
-def _refuse(at: str, fault: str, must: str, bad: Rows, used: Rows) -> None:
-    """Refuse values that break a rule, with their count and the first place."""
-    where = np.flatnonzero(bad & used)
-    if where.size:
-        verb = "is" if where.size == 1 else "are"
-        raise ValueError(
-            f"{at}: {where.size} of {used.size} values {verb} {fault} "
-            f"(the first at index {where[0]}); values must be {must}."
-        )
+def _typed(array: npt.NDArray[Any], used: Rows) -> npt.NDArray[Any]:
+    """Columns of a data frame or list that are of several types, or None where nothing counts."""
+    if array.dtype.kind != "O" or array.ndim not in (1, 2) or len(array) != used.size:
+        return array
+    array = array.copy()
+    array[~used] = 0
+    columns = [np.array(values.tolist()) for values in array.reshape(used.size, -1).T]
+    return np.stack(columns, axis=-1).reshape(array.shape) if columns else array
 
 
 # ----------------------------------------------------------------------------------------- classes
 
 
-def _labels(at: str, y: Any, n: int) -> npt.NDArray[Any]:
-    """Labels of any kind as an array that can be sorted."""
-    array = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
-    array = _column(at, array, n)
-    if array.dtype.kind in "US" and not hasattr(y, "dtype"):
-        array = _column(
-            at, np.asarray(y, object), n
-        )  # numpy makes strings of the numbers in a list
-    if array.dtype.kind == "O":
-        kinds = {type(value) for value in array.tolist()}
-        for text in (str, bytes):
-            if all(issubclass(kind, text) for kind in kinds):
-                return array.astype(text)
-        if kinds <= {int, float, bool}:
-            return array.astype(np.float64) if float in kinds else array.astype(np.int64)
-        names = ", ".join(sorted(kind.__name__ for kind in kinds))
-        raise TypeError(f"{at}: labels of mixed or unknown types ({names}); use one type.")
-    if array.dtype.kind not in "biufUS":
-        raise TypeError(f"{at}: labels of dtype {array.dtype}; use numbers, booleans or strings.")
-    return array
-
-
-def _check_no_nan(at: str, labels: npt.NDArray[Any], used: Rows) -> None:
-    if labels.dtype.kind == "f":
-        _refuse(at, "NaN or infinite", "finite: drop these rows", ~np.isfinite(labels), used)
-
-
 def _binomial(at: str, family: Binomial, y: Any, used: Rows) -> Response:
-    labels = _labels(at, y, used.size)
-    _check_no_nan(at, labels, used)
+    labels = read_labels(at, y, used)
     classes = np.unique(labels[used])
     numeric = labels.dtype.kind in "fiu"
     inside = numeric and bool(classes[0] >= 0 and classes[-1] <= 1)
@@ -230,11 +195,11 @@ def _binomial(at: str, family: Binomial, y: Any, used: Rows) -> Response:
 
 
 def _multinomial(at: str, family: Multinomial, y: Any, used: Rows) -> Response:
-    array = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
-    if array.ndim == 2 and array.shape[1] > 1:
-        return _proportions(at, family, array, used)
-    labels = _labels(at, y, used.size)
-    _check_no_nan(at, labels, used)
+    values = read_proportions(at, y, used)
+    if values is not None:
+        K = values.shape[1]
+        return Response(family=family, y=read_only(values), classes=np.arange(K), n_outputs=K)
+    labels = read_labels(at, y, used)
     classes = np.unique(labels[used])
     if classes.size < 2:
         raise ValueError(
@@ -246,19 +211,21 @@ def _multinomial(at: str, family: Multinomial, y: Any, used: Rows) -> Response:
     return Response(family=family, y=read_only(indicators), classes=classes, n_outputs=classes.size)
 
 
-def _proportions(at: str, family: Multinomial, y: npt.NDArray[Any], used: Rows) -> Response:
-    values = _float(at, y, used)
-    if len(values) != used.size:
-        raise ValueError(f"{at}: {len(values)} rows for the {used.size} rows of X.")
-    _check_finite(at, values, used)
-    wrong = (values < 0.0).any(axis=1) | (np.abs(values.sum(axis=1) - 1.0) > 1e-9)
+def read_proportions(at: str, y: Any, used: Rows) -> FloatArray | None:
+    """Shares (n, K) of K > 1 classes, that sum to 1 in every row; None for a column of labels."""
+    shape = as_array(at, y).shape
+    if len(shape) != 2 or shape[1] == 1:
+        return None
+    if shape[0] != used.size:
+        raise ValueError(f"{at}: {shape[0]} rows for the {used.size} rows of X.")
+    values = read_numbers(at, y, used)
+    sums = np.where(used, values.sum(axis=1), 1.0)
+    wrong = (values < 0.0).any(axis=1) | (np.abs(sums - 1.0) > 1e-9)
     must = "proportions >= 0 that sum to 1 in every row (numbers of trials go to sample_weight)"
-    _refuse(at, "not proportions", must, wrong, used)
+    refuse(at, "not proportions", must, wrong, used)
     if not (values[used].sum(axis=0) > 0.0).all():
         raise ValueError(f"{at}: a class has no observations; drop its column.")
-    K = values.shape[1]
-    values = np.where(used[:, None], values / values.sum(axis=1, keepdims=True), 1.0 / K)
-    return Response(family=family, y=read_only(values), classes=np.arange(K), n_outputs=K)
+    return np.where(used[:, None], values / sums[:, None], 1.0 / shape[1])
 
 
 def _listing(classes: npt.NDArray[Any]) -> str:
@@ -270,48 +237,60 @@ def _listing(classes: npt.NDArray[Any]) -> str:
 
 
 def _survival(at: str, family: Cox, y: Any, used: Rows) -> Response:
-    columns = _survival_columns(at, y, used)
-    start, stop, event = columns.T
-    _refuse(at, "not a positive time", "times > 0", stop <= 0.0, used)
-    _refuse(at, "not before its stop", "start < stop", start >= stop, used)
-    _refuse(at, "neither 0 nor 1", "events 0 or 1", (event != 0.0) & (event != 1.0), used)
-    if not event[used].any():
-        raise ValueError(
-            f"{at}: none of {int(used.sum())} rows has an event; the Cox family needs at least one."
-        )
+    columns = read_survival(at, y, used)
     strata = None
     if family.strata is not None:
-        labels = np.asarray(family.strata)
-        if labels.shape != (used.size,):
-            raise ValueError(
-                f"{at}: strata has shape {labels.shape}; pass one label for each of the "
-                f"{used.size} rows."
-            )
+        labels = read_strata(at, family.strata, used)
         strata = np.unique(labels, return_inverse=True)[1].astype(np.int64)
+        family = family._replace(strata=labels)
     return Response(family=family, y=read_only(columns), strata=strata)
 
 
-def _survival_columns(at: str, y: Any, used: Rows) -> FloatArray:
-    """Start (-inf if there is none), stop, event."""
-    n = used.size
-    array = np.asarray(y.to_numpy() if hasattr(y, "to_numpy") else y)
-    names = array.dtype.names or tuple(getattr(y, "columns", ()))
-    if {"time", "event"} <= set(names) or {"start", "stop", "event"} <= set(names):
-        fields = ("time", "event") if "time" in names else ("start", "stop", "event")
-        columns = array if array.dtype.names else y
-        array = np.stack([np.asarray(columns[name], np.float64) for name in fields], axis=-1)
-    elif array.dtype.names:
+def read_strata(at: str, strata: Any, used: Rows) -> npt.NDArray[Any]:
+    """One label a row, that of another stratum in rows without weight."""
+    at = f"{at.partition('(')[0]}(family=Cox(strata=...))"
+    shape = as_array(at, strata).shape
+    if shape != (used.size,):
         raise ValueError(
-            f"{at}: fields {names}; the Cox family needs (time, event) or (start, stop, event)."
+            f"{at}: strata has shape {shape}; pass one label for each of the {used.size} rows."
         )
-    values = _float(at, array, used)
+    return read_labels(at, strata, used, dates=True)
+
+
+def read_survival(at: str, y: Any, used: Rows) -> FloatArray:
+    """Start (-inf if there is none), stop, event; rows without weight are never at risk."""
+    n = used.size
+    values = _survival_columns(at, y, used)
     if values.ndim != 2 or len(values) != n or values.shape[1] not in (2, 3):
         raise ValueError(
             f"{at}: the shape is {values.shape}; the Cox family needs ({n}, 2), time and event, "
             f"or ({n}, 3), start, stop and event."
         )
-    _check_finite(at, values, used)
     if values.shape[1] == 2:
         values = np.column_stack([np.full(n, -np.inf), values])
+    start, stop, event = values.T
+    refuse(at, "not a positive time", "times > 0", stop <= 0.0, used)
+    refuse(at, "not before its stop", "start < stop", start >= stop, used)
+    refuse(at, "neither 0 nor 1", "events 0 or 1", (event != 0.0) & (event != 1.0), used)
+    if not event[used].any():
+        raise ValueError(
+            f"{at}: none of {int(used.sum())} rows has an event; the Cox family needs at least one."
+        )
     dummy = np.array([-np.inf, 1.0, 0.0])
     return np.ascontiguousarray(np.where(used[:, None], values, dummy))
+
+
+def _survival_columns(at: str, y: Any, used: Rows) -> FloatArray:
+    """The columns by their names, if y has these, or in their order."""
+    array = as_array(at, y)
+    names = array.dtype.names or column_names(y) or ()
+    if {"time", "event"} <= set(names) or {"start", "stop", "event"} <= set(names):
+        fields = ("time", "event") if "time" in names else ("start", "stop", "event")
+        table = array if array.dtype.names else y
+        columns = [column(at, read_numbers(at, table[name], used), used.size) for name in fields]
+        return np.stack(columns, axis=-1)
+    if array.dtype.names:
+        raise ValueError(
+            f"{at}: fields {names}; the Cox family needs (time, event) or (start, stop, event)."
+        )
+    return read_numbers(at, y, used)

@@ -56,6 +56,8 @@ def vector(name: str, values: Any, size: int, default: float) -> Array:
     if values is None:
         return np.full(size, default)
     array = np.asarray(values, dtype=np.float64)
+    if array.shape == (size, 1):
+        array = array[:, 0]
     if array.ndim > 1 or (array.ndim == 1 and array.size != size):
         raise ValueError(f"certify: {name} has shape {array.shape}; it must have {size} entries.")
     return np.broadcast_to(array, (size,)).copy()

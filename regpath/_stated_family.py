@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath import _stated_losses as rows
+from regpath._labels import column, read_labels
+from regpath._responses import read_numbers, read_proportions, read_strata, read_survival
 from regpath._stated_cox import Cox
 from regpath._stated_design import EPS, Dense, Sparse, design_of, matrix, normalised, vector
 from regpath._stated_multi import MultiGaussian, Multinomial
@@ -63,7 +65,8 @@ class StatedFamily:
 
     def level(self, size: Array) -> Array:
         """Rounding error (k,) of sum w_i u_i, for numbers of the given size (n, K, k)."""
-        root = np.sqrt(np.tensordot(self.weights, size**2, 1).sum(axis=0))
+        unit = np.maximum(size.max(axis=(0, 1)), np.finfo(np.float64).tiny)  # squares may overflow
+        root = unit * np.sqrt(np.tensordot(self.weights, (size / unit) ** 2, 1).sum(axis=0))
         return np.asarray(2 * (np.sqrt(size.shape[0]) + 8) * EPS * root)
 
     def rounding(self, size: Array) -> Array:
@@ -75,22 +78,20 @@ def read_family(path: Path, X: Any, y: Any, sample_weight: Any, offset: Any) -> 
     """Read data and settings of a path; refuse data of another shape."""
     settings = path.settings
     X, p = matrix(X), path.n_features
-    n = X.shape[0]
-    response = _response(path, y)
-    if X.ndim != 2 or X.shape[1] != p or response.shape[0] != n:
+    if X.ndim != 2 or X.shape[1] != p:
         raise ValueError(
-            f"certify: X has shape {X.shape} and y {response.shape}; the path has {p} features, so "
-            f"X must have shape (n, {p}) and y n rows."
+            f"certify: X has shape {X.shape}; the path has {p} features, so X must have shape "
+            f"(n, {p})."
         )
+    n = X.shape[0]
     weights = vector("sample_weight", sample_weight, n, 1.0)
+    if not (weights > 0).any() or (weights < 0).any() or not np.isfinite(weights).all():
+        raise ValueError("certify: sample_weight must be finite, >= 0 and not all 0.")
+    response = _response(path, y, weights > 0)
     strata = getattr(path, "family_options", {}).get("strata")
-    strata = np.zeros(n) if strata is None else np.asarray(strata)
-    if strata.shape != (n,):
-        raise ValueError(f"certify: the strata have shape {strata.shape}; they must be ({n},).")
+    strata = np.zeros(n) if strata is None else read_strata("certify", strata, weights > 0)
     shift = _offset(offset, n)
     used = np.flatnonzero(weights > 0)
-    if used.size == 0 or (weights < 0).any() or not np.isfinite(weights).all():
-        raise ValueError("certify: sample_weight must be finite, >= 0 and not all 0.")
     if used.size < n:
         X, response, weights = X[used], response[used], weights[used]
         strata, shift = strata[used], shift[used]
@@ -139,42 +140,69 @@ def _offset(offset: Any, n: int) -> Array:
 # --- responses ----------------------------------------------------------------------------------
 
 
-def _response(path: Path, y: Any) -> NDArray[Any]:
-    """y as an array with one row per row of X, not yet read: rows without weight may be junk."""
-    if path.family != "cox":
-        return np.asarray(y)
-    names = getattr(getattr(y, "dtype", None), "names", None) or tuple(getattr(y, "columns", ()))
-    for wanted in (("time", "event"), ("start", "stop", "event")):
-        if set(wanted) <= set(names):
-            return np.column_stack([np.asarray(y[name], dtype=np.float64) for name in wanted])
-    array = np.asarray(y, dtype=np.float64)
-    if array.ndim != 2 or array.shape[1] not in (2, 3):
+def _response(path: Path, y: Any, used: NDArray[np.bool_]) -> NDArray[Any]:
+    """y in the form that the fit gave it: shares or positions of classes, times, numbers.
+
+    Inputs are read by the same functions; what they mean is stated anew.
+    """
+    at, family = "certify(y=...)", path.family
+    classes = getattr(path, "classes", None)
+    if family == "cox":
+        return read_survival(at, y, used)
+    if family == "multinomial":
+        shares = read_proportions(at, y, used)
+        if shares is None:
+            labels = read_labels(at, y, used)
+            known = np.unique(labels[used]) if classes is None else np.asarray(classes)
+            shares = (_codes(at, labels, known)[:, None] == np.arange(known.size)).astype(float)
+        return _of_width(at, path, shares)
+    if family == "binomial" and classes is not None:
+        return _codes(at, read_labels(at, y, used), np.asarray(classes)).astype(np.float64)
+    numbers = read_numbers(at, y, used)
+    if family != "multigaussian":
+        return column(at, numbers, used.size)
+    if numbers.ndim not in (1, 2) or len(numbers) != used.size:
+        raise ValueError(f"{at}: the shape is {numbers.shape}; X has {used.size} rows.")
+    return _of_width(at, path, numbers.reshape(used.size, -1))
+
+
+def _of_width(at: str, path: Path, values: Array) -> Array:
+    """One column for each output of the path."""
+    if values.shape[1] != path.n_outputs:
         raise ValueError(
-            f"certify: y has shape {array.shape}; it must have the columns (time, event) or "
-            "(start, stop, event)."
+            f"{at}: {values.shape[1]} classes or columns; the path has {path.n_outputs} outputs."
         )
-    return array
+    return values
+
+
+def _codes(at: str, labels: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
+    """Position of every label among the classes."""
+    codes = np.full(labels.size, -1, dtype=np.intp)
+    for k, label in enumerate(classes):
+        codes[np.broadcast_to(labels == label, labels.shape)] = k
+    if (codes < 0).any():
+        unknown = labels[codes < 0][:1].tolist()[0]
+        raise ValueError(f"{at}: the path has no class {unknown!r}; it has {classes.tolist()}.")
+    return codes
 
 
 def _loss(
-    path: Path, y: NDArray[Any], weights: Array, strata: NDArray[Any], offset: Array
+    path: Path, y: Array, weights: Array, strata: NDArray[Any], offset: Array
 ) -> tuple[StatedLoss, int]:
     """The loss of the rows that count, and the power of 2 that y was divided by."""
-    family, classes = path.family, getattr(path, "classes", None)
+    family = path.family
     if family == "cox":
-        return _cox(path, y, weights, strata), 0
+        codes = np.unique(strata, return_inverse=True)[1].ravel().astype(np.intp)
+        efron = _option(path, "ties", "breslow") == "efron"
+        return Cox(y[:, 0], y[:, 1], y[:, 2] == 1, codes, weights, efron), 0
     if family == "multinomial":
-        classes = np.unique(y) if classes is None else np.asarray(classes)
-        return Multinomial(_codes(y, classes), classes.size, weights), 0
-    if family == "binomial" and classes is not None:
-        y = _codes(y, np.asarray(classes))
-    y = np.asarray(y, dtype=np.float64)
-    if y.ndim != (2 if family == "multigaussian" else 1):
-        raise ValueError(f"certify: y has shape {y.shape}, which the family {family!r} has not.")
-    low = {"gamma": np.nextafter(0, 1), "huber": -np.inf, "custom": -np.inf}.get(family, 0.0)
-    low, high = -np.inf if y.ndim == 2 else low, 1.0 if family == "binomial" else np.inf
-    if not (np.isfinite(y).all() and (y >= low).all() and (y <= high).all()):
-        raise ValueError(f"certify: y holds values that the family {family!r} does not know.")
+        return Multinomial(y, weights), 0
+    low = {"gamma": np.nextafter(0, 1), "poisson": 0.0, "tweedie": 0.0, "binomial": 0.0}
+    high = 1.0 if family == "binomial" else np.inf
+    if not ((y >= low.get(family, -np.inf)).all() and (y <= high).all()):
+        raise ValueError(
+            f"certify(y=...): y holds values that the family {family!r} does not know."
+        )
     exponent = 0
     if family in ("multigaussian", "huber"):  # squares: they might overflow
         exponent = int(np.frexp(max(np.abs(y).max(), np.abs(offset).max()))[1])
@@ -196,28 +224,3 @@ def _row_loss(path: Path, y: Array, weights: Array, exponent: int) -> StatedLoss
         return rows.Probit(y, weights)
     simple = {"binomial": rows.Logistic, "poisson": rows.Poisson, "gamma": rows.Gamma}
     return simple[family](y, weights)
-
-
-def _cox(path: Path, y: Array, weights: Array, strata: NDArray[Any]) -> Cox:
-    stop, event = y[:, -2], y[:, -1]
-    start = y[:, 0] if y.shape[1] == 3 else np.full_like(stop, -np.inf)
-    if np.isnan(y).any() or not (start < stop).all() or not np.isin(event, (0, 1)).all():
-        raise ValueError("certify: y needs start < stop, an event of 0 or 1, and no NaN.")
-    if not event.any():
-        raise ValueError("certify: y has no event in rows that count.")
-    codes = np.unique(strata, return_inverse=True)[1].ravel().astype(np.intp)
-    efron = _option(path, "ties", "breslow") == "efron"
-    return Cox(start, stop, event == 1, codes, weights, efron)
-
-
-def _codes(y: NDArray[Any], classes: NDArray[Any]) -> NDArray[np.intp]:
-    """Position of every label among the classes."""
-    if y.ndim != 1:
-        raise ValueError(f"certify: y has shape {y.shape}; labels must have one dimension.")
-    codes = np.full(y.size, -1, dtype=np.intp)
-    for k, label in enumerate(classes):
-        codes[np.broadcast_to(y == label, y.shape)] = k
-    if (codes < 0).any():
-        unknown = y[codes < 0][:1].tolist()[0]
-        raise ValueError(f"certify: the path has no class {unknown!r}; it has {classes.tolist()}.")
-    return codes

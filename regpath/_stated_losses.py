@@ -261,7 +261,7 @@ class Poisson(RowLoss):
 
     def __init__(self, y: Array, weights: Array) -> None:
         super().__init__(y, weights)
-        self.rounding = CONSTANT**2 * max(float(weights @ y), 1.0)
+        self.rounding = CONSTANT**2 * float(weights @ (y * _digits(y)))
 
     def lowest(self, y: Array) -> Array:
         return y - xlogx(y)
@@ -284,8 +284,17 @@ def _log(y: Array) -> Array:
     return np.log(np.where(y > 0, y, 1))
 
 
+def _digits(y: Array) -> Array:
+    """Square of the size of eta where it is log y: its rounding errors scale with it."""
+    return np.asarray((1 + np.abs(_log(y))) ** 2)
+
+
 class Gamma(RowLoss):
     """y e^-eta + eta, y > 0; the natural mean is t = y e^-eta, and v = 1 - t."""
+
+    def __init__(self, y: Array, weights: Array) -> None:
+        super().__init__(y, weights)
+        self.rounding = CONSTANT**2 * float(weights @ _digits(y))
 
     def lowest(self, y: Array) -> Array:
         return 1 + np.log(y)
@@ -305,7 +314,7 @@ class Tweedie(RowLoss):
     def __init__(self, y: Array, weights: Array, power: float) -> None:
         self.up, self.down = 2 - power, power - 1
         super().__init__(y, weights)
-        self.rounding = CONSTANT**2 * max(self.infimum, 1.0)
+        self.rounding = CONSTANT**2 * float(weights @ (y**self.up * _digits(y)))
 
     def lowest(self, y: Array) -> Array:
         return np.asarray(y**self.up * (1 / self.up + 1 / self.down))

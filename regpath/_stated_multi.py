@@ -9,27 +9,31 @@ from numpy.typing import NDArray
 from scipy import special
 
 from regpath._stated_design import CONSTANT
-from regpath._stated_losses import CACHED_ENTRIES, kl
+from regpath._stated_losses import CACHED_ENTRIES, kl, xlogx
 
 __all__ = ["MultiGaussian", "Multinomial"]
 
 Array = NDArray[np.float64]
 
+SMALLEST = 1e-280
+"""Probabilities below this have few digits, or none."""
+
 
 class Multinomial:
-    """logsumexp(eta_i) - eta_i,y_i with eta of shape (n, K, k); the means are probabilities.
+    """sum_k y_k (logsumexp(eta) - eta_k), eta of shape (n, K, k), for shares y of sum 1 in a row.
 
+    The means are probabilities p, and the excess is the divergence sum_k y_k log(y_k / p_k).
     loss*(v) = sum_k m_k log m_k with m = y + v, so that loss + loss* - v eta is the divergence
     sum_k m_k log(m_k / p_k).
     """
 
     has_intercept = True
 
-    def __init__(self, codes: NDArray[np.intp], outputs: int, weights: Array) -> None:
-        self.outputs = outputs
+    def __init__(self, y: Array, weights: Array) -> None:
+        self.outputs = y.shape[1]
         self.weights = weights
-        self.own = (codes[:, None] == np.arange(outputs))[:, :, None]
-        self.infimum = 0.0
+        self.y = y[:, :, None]
+        self.infimum = -float(weights @ xlogx(y).sum(axis=1))
         self.rounding = CONSTANT**2
 
     def _probabilities(self, eta: Array) -> Array:
@@ -37,15 +41,20 @@ class Multinomial:
 
     def excess(self, eta: Array) -> Array:
         """Weighted loss minus its infimum, (k,)."""
-        d = eta - np.where(self.own, eta, 0).sum(axis=1, keepdims=True)
-        top = d.max(axis=1)
-        others = np.where(self.own, 0, np.exp(d - top[:, None])).sum(axis=1)
-        return np.asarray(self.weights @ (top + np.log1p(others + np.expm1(-top))))
+        p, slope = self._probabilities(eta), self.slope(eta)
+        # Probabilities that are no numbers any more are known by their logarithms.
+        far = np.where((p < SMALLEST) & (self.y > 0), self.y, 0)
+        logs = special.log_softmax(eta, axis=1)
+        rows = np.where(far > 0, xlogx(far) - far - far * logs, kl(p, -slope)).sum(axis=1)
+        return np.asarray(self.weights @ rows)
 
     def slope(self, eta: Array) -> Array:
-        """Derivative of the loss of every row, (n, K, k)."""
-        others = np.where(self.own, 0, self._probabilities(eta))
-        return np.where(self.own, -others.sum(axis=1, keepdims=True), others)
+        """Derivative of the loss of every row, (n, K, k): (1 - y) p - y (1 - p)."""
+        p = self._probabilities(eta)
+        others = np.zeros_like(p)  # 1 - p, as sums of the probabilities before and behind
+        others[:, 1:] += np.cumsum(p[:, :-1], axis=1)
+        others[:, :-1] += np.cumsum(p[:, :0:-1], axis=1)[:, ::-1]
+        return np.asarray((1 - self.y) * p - self.y * others)
 
     def noise(self, eta: Array) -> Array:
         """Size (n, K, k) of the numbers that the slope is the difference of."""

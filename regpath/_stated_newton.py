@@ -40,10 +40,15 @@ def refit_intercept(loss: StatedLoss, weights: Array, eta: Array) -> Array:
 
 
 def _bracketed(loss: RowLoss, eta: Array) -> Array:
-    """Newton steps on sum w_i slope_i, which rises, kept inside of a shrinking bracket."""
+    """Newton steps on sum w_i slope_i, which rises, kept inside of a shrinking bracket.
+
+    A step that is not half as long as the last one gives way to bisection, or to a doubled reach
+    while there is no bracket: Newton steps on an exponential have length 1, however far it is.
+    """
     k = eta.shape[1]
     at, best, least = np.zeros(k), np.zeros(k), np.full(k, np.inf)
     low, high, reach = np.full(k, -np.inf), np.full(k, np.inf), np.full(k, REACH)
+    last = np.full(k, 2 * REACH)
     for _ in range(2 * STEPS):
         _, slope, curvature = loss.terms(eta + at)
         total, bend = loss.weights @ slope, loss.weights @ curvature
@@ -51,13 +56,14 @@ def _bracketed(loss: RowLoss, eta: Array) -> Array:
         best, least = np.where(better, at, best), np.where(better, np.abs(total), least)
         low, high = np.where(total < 0, at, low), np.where(total > 0, at, high)
         step = -total / bend
-        step = np.where(np.isfinite(step), step, -np.copysign(np.inf, total))
+        short = np.isfinite(step) & (np.abs(step) <= 0.5 * last)
         open_ended = np.isinf(low) | np.isinf(high)
-        step = np.where(open_ended, np.clip(step, -reach, reach), step)
-        reach = np.where(open_ended, 2 * reach, reach)
-        new = at + step
-        new = np.where(open_ended | ((new > low) & (new < high)), new, low + (high - low) / 2)
-        small = np.abs(total) <= EPS * (loss.weights @ np.abs(slope))
+        far = np.where(open_ended, at - np.copysign(reach, total), low + (high - low) / 2)
+        reach = np.where(open_ended & ~short, 2 * reach, reach)
+        inside = open_ended | ((at + step > low) & (at + step < high))
+        new = np.where(short & inside, at + step, far)
+        last = np.abs(new - at)
+        small = np.isfinite(total) & (np.abs(total) <= EPS * (loss.weights @ np.abs(slope)))
         done = small | (new == at) | ~(np.abs(at) < 1e100)
         if done.all():
             break
@@ -92,8 +98,13 @@ def refit_block(
     change : ndarray of shape (q, K)
         What to add to `start`. It need not be a minimiser: any point has a dual value.
     """
-    b, value = start, float(loss.excess(eta[:, :, None])[0])
-    lower, upper = lower[:, None], upper[:, None]
+    norms = np.sqrt(weights @ Z**2)
+    norms = np.where(norms > 0, norms, 1)[:, None]  # steps must not depend on the units of columns
+    Z = Z / norms.T
+    # The change alone is kept: next to a large start it would lose digits.
+    lower, upper = (lower[:, None] - start) * norms, (upper[:, None] - start) * norms
+    b = np.zeros_like(start)
+    value = float(loss.excess(eta[:, :, None])[0])
     gradient = _gradient(loss, weights, Z, eta)
     for _ in range(STEPS):
         held = ((b <= lower) & (gradient > 0)) | ((b >= upper) & (gradient < 0))
@@ -106,6 +117,7 @@ def refit_block(
             break
         step = np.zeros(b.shape)
         step.flat[free] = -np.linalg.lstsq(hessian, gradient.ravel()[free], rcond=None)[0]
+        level = value + _value_rounding(loss, weights, eta, value)
         for halving in range(HALVINGS):
             new = np.clip(b + step * 0.5**halving, lower, upper)
             moved = eta + Z @ (new - b)
@@ -113,13 +125,19 @@ def refit_block(
             slopes = _gradient(loss, weights, Z, moved)
             still = ((new <= lower) & (slopes > 0)) | ((new >= upper) & (slopes < 0))
             flatter = np.abs(np.where(still, 0, slopes)).max(initial=0) < 0.9 * steepness
-            level = reached <= value + 16 * EPS * abs(value)
-            if reached < value * (1 - 1e-9) or (level and flatter):
+            if reached < value * (1 - 1e-9) or (reached <= level and flatter):
                 break
         else:
             break
         b, eta, value, gradient = new, moved, reached, slopes
-    return np.asarray(b - start)
+    return np.asarray(b / norms)
+
+
+def _value_rounding(loss: StatedLoss, weights: Array, eta: Array, value: float) -> float:
+    """Rounding error of the excess at eta: that of the loss, and what that of eta makes of it."""
+    slope, size = np.abs(loss.slope(eta[:, :, None])), loss.noise(eta[:, :, None])
+    moved = np.tensordot(weights, (slope * (1 + np.abs(eta[:, :, None])) + size), 1).sum()
+    return loss.rounding + 16 * EPS * (abs(value) + float(moved))
 
 
 def _gradient(loss: StatedLoss, weights: Array, Z: Array, eta: Array) -> Array:

@@ -117,6 +117,8 @@ def read_problem(path: Path, X: Any, y: Any, sample_weight: Any, offset: Any) ->
     settings = path.settings
     X = matrix(X)
     y = np.asarray(y, dtype=np.float64)
+    if y.ndim == 2 and y.shape[1] == 1:
+        y = y[:, 0]
     n, p = y.size, path.n_features
     if y.ndim != 1 or X.shape != (n, p):
         raise ValueError(

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import issparse
 
+from regpath._labels import is_missing
 from regpath._responses import Response
 from regpath.families import Binomial, Cox, Multinomial, Poisson, Tweedie
 
@@ -195,8 +196,8 @@ def _listed(at: str, cv: Any, n: int) -> list[Fold]:
 
 
 def _missing(labels: npt.NDArray[Any]) -> bool:
-    if labels.dtype.kind == "O":  # nan differs from itself, and pandas.NA is neither
-        return any(label is None or (label == label) is not True for label in labels.tolist())
+    if labels.dtype.kind == "O":
+        return any(is_missing(label) for label in labels.tolist())
     return labels.dtype.kind == "f" and not np.isfinite(labels).all()
 
 
@@ -248,7 +249,8 @@ def check_training(at: str, response: Response, weights: FloatArray) -> None:
             label = missing[0] if response.classes is None else response.classes[missing[0]]
             raise ValueError(
                 f"{at} has no row of class {label!s} in its training part; every class is needed "
-                "there. Use fewer folds, or stratified ones (a number of folds makes such)."
+                "there. Spread its rows over several folds; if it has too few, merge it with "
+                "another class or drop its rows."
             )
     if isinstance(family, Poisson | Tweedie) and not y[used].any():
         raise ValueError(f"{at} has only zeros as responses in its training part.")

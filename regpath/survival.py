@@ -136,8 +136,11 @@ def baseline(path: Path, X: Any, y: Any, lambda_: Any) -> Baseline | dict[Any, B
     """
     if path.family != "cox":
         raise ValueError(f"Path.baseline: the {path.family} family has no hazard, only cox has.")
-    if np.ndim(lambda_):
-        raise ValueError(f"Path.baseline: give one lambda_, not {np.size(lambda_)}.")
+    if lambda_ is None or np.ndim(lambda_):
+        given = "None" if lambda_ is None else np.size(lambda_)
+        raise ValueError(
+            f"Path.baseline: give one lambda_, not {given}: a hazard belongs to one point."
+        )
     settings = path.settings
     eta = path.predict(X, lambda_, type="link", offset=_rows(settings.offset, X, "offset"))
     n = eta.size

@@ -61,6 +61,8 @@ FAMILIES = {
     "linex": ("custom", {"function": Linex(0.0)}),
     "multinomial": ("multinomial", {"grouped": False}),
     "grouped": ("multinomial", {"grouped": True}),
+    "shares": ("multinomial", {"grouped": False}),
+    "grouped shares": ("multinomial", {"grouped": True}),
     "multigaussian": ("multigaussian", {}),
     "breslow": ("cox", {"ties": "breslow"}),
     "efron": ("cox", {"ties": "efron"}),
@@ -102,7 +104,9 @@ CASES = [
         option in ("lasso", "unpenalised", "everything")
         or family in ("logit", "poisson", "multinomial", "grouped", "multigaussian", "efron")
     )
-    and not (family in ("grouped", "multigaussian") and "lower" in OPTIONS[option])
+    and not (
+        family in ("grouped", "grouped shares", "multigaussian") and "lower" in OPTIONS[option]
+    )
 ]
 
 
@@ -126,6 +130,8 @@ def data(family: str) -> tuple[np.ndarray, np.ndarray]:
         y = np.array([rng.gamma(1.0, m, rng.poisson(1.5)).sum() for m in np.exp(0.4 * eta)])
     elif name == "multinomial":
         y = np.argmax(eta[:, None] * [1, 0, -1] + rng.gumbel(size=(N, 3)), axis=1)
+        if "shares" in family:
+            y = (np.eye(3)[y] + rng.multinomial(3, [0.5, 0.3, 0.2], N)) / 4
     elif name == "multigaussian":
         y = eta[:, None] * [1, 0.5, -1] + rng.standard_normal((N, 3)) + [0, 1, 2]
     elif name == "cox":

@@ -68,7 +68,7 @@ def loss(problem: Problem, eta: np.ndarray) -> tuple[float, np.ndarray]:
         value, slope = cox(problem, eta[:, 0])
         return value, slope[:, None]
     if problem.family == "multinomial":
-        Y = np.eye(problem.K)[y]
+        Y = shares(problem)
         rows = special.logsumexp(eta, axis=1) - (Y * eta).sum(axis=1)
         return w @ rows, w[:, None] * (special.softmax(eta, axis=1) - Y)
     if problem.family == "multigaussian":
@@ -98,6 +98,11 @@ def loss(problem: Problem, eta: np.ndarray) -> tuple[float, np.ndarray]:
             [options["function"].terms(*pair)[:2] for pair in zip(y, e, strict=True)]
         ).T
     return w @ rows, (w * slope)[:, None]
+
+
+def shares(problem: Problem) -> np.ndarray:
+    """Share of every class in every row."""
+    return problem.y if problem.y.ndim == 2 else np.eye(problem.K)[problem.y]
 
 
 def cox(problem: Problem, eta: np.ndarray) -> tuple[float, np.ndarray]:
@@ -132,7 +137,7 @@ def infimum(problem: Problem) -> float:
         eta = -20.0 * stats.rankdata(y[:, -2], "dense") - 600.0 * (y[:, -1] == 0)
         return cox(problem, eta)[0]
     eta = {
-        "multinomial": lambda: 100.0 * np.eye(problem.K)[y],
+        "multinomial": lambda: np.log(np.maximum(shares(problem), 1e-45)),
         "multigaussian": lambda: y,
         "binomial": lambda: (
             np.clip(stats.norm.ppf(y), -30, 30)

@@ -10,6 +10,8 @@ import slow_families as slow
 from certify_cases import CASES, FAMILIES, N, P, certified, points, problem_of, solved
 from scipy import sparse
 
+import regpath
+from regpath import families
 from regpath.diagnostics import certify
 
 IDS = [f"{family}, {option}" for family, option in CASES]
@@ -238,3 +240,41 @@ def test_relative_gap_does_not_depend_on_the_scale_of_y(rng, family, scale):
     found = certify(scaled, problem.X, problem.y * scale)
     np.testing.assert_allclose(found.dual_gaps, expected.dual_gaps, rtol=1e-6)
     np.testing.assert_allclose(found.kkt_violations, expected.kkt_violations, rtol=1e-9)
+
+
+def free_features(kind, rng):
+    """A family, X, y and options under which what is left of a free feature is hard to see."""
+    X = rng.standard_normal((50, 100))
+    eta = X[:, 0] - X[:, 1]
+    free = np.ones(100)
+    free[:3] = 0
+    options = {"penalty_factor": free, "standardize": False, "n_lambdas": 30}
+    if kind == "loss next to its infimum":
+        y = np.column_stack([rng.exponential(np.exp(-eta)) + 0.01, rng.random(50) < 0.7])
+        return "cox", X, y, options
+    if kind == "units":
+        options["penalty_factor"] = np.zeros(3)
+        X = X[:, :3] * [1e-8, 1.0, 1e8]
+        y = np.argmax(eta[:, None] * [1, 0, -1] + rng.gumbel(size=(50, 3)), axis=1)
+        return families.Multinomial(grouped=True), X, y, {**options, "lambdas": [1.0, 0.1]}
+    options["fit_intercept"] = False  # large products cancel
+    return (
+        "poisson",
+        X[:, :10] + 1000,
+        rng.poisson(np.exp(0.3 * eta)),
+        {
+            **options,
+            "penalty_factor": np.r_[np.ones(3), 0, np.ones(6)],
+            "offset": rng.standard_normal(50),
+            "n_lambdas": 8,
+        },
+    )
+
+
+@pytest.mark.parametrize("kind", ["loss next to its infimum", "units", "cancellation"])
+@pytest.mark.parametrize("seed", range(3))
+def test_free_features_are_refitted_down_to_rounding(kind, seed):
+    family, X, y, options = free_features(kind, np.random.default_rng(seed))
+    path = regpath.lasso_path(X, y, family=family, **options)
+    assert path.dual_gaps.max() <= 1e-6
+    assert path.certify(X, y).dual_gaps.max() <= 1.01e-6

@@ -11,9 +11,11 @@ import polars as pl
 import pytest
 import slow_families as slow
 from certify_cases import Linex, Squareplus, data, solved
-from scipy import optimize
+from scipy import optimize, special
 
+import regpath
 from regpath import _stated_losses as stated
+from regpath import families
 from regpath._stated_cox import Cox
 from regpath._stated_multi import MultiGaussian, Multinomial
 from regpath.diagnostics import certify
@@ -130,23 +132,28 @@ def test_far_linear_predictors_keep_their_digits():
     assert stated.Gamma(ONE, ONE).excess(far)[0] == 799
     # The mean of the row has underflowed; convexity still bounds its gap.
     assert stated.Logistic(np.ones(1), ONE).bregman(-far)(np.array([0.5]))[0] <= 400
-    assert Multinomial(np.zeros(1, int), 2, ONE).excess(
-        np.array([[[0.0], [800.0]]])
-    ) == pytest.approx(800)
+    assert Multinomial(np.eye(2)[:1], ONE).excess(np.array([[[0.0], [800.0]]])) == pytest.approx(
+        800
+    )
 
 
-def test_gaps_of_several_outputs(rng):
+@pytest.mark.parametrize("kind", ["classes", "shares"])
+def test_gaps_of_several_outputs(rng, kind):
     eta, s = rng.standard_normal((4, 3, 2)), np.array([0.3, 0.9])
     w = np.array([0.1, 0.2, 0.3, 0.4])
-    codes = np.array([0, 2, 1, 1])
-    loss = Multinomial(codes, 3, w)
-    Y = np.eye(3)[codes][:, :, None]
+    Y = np.eye(3)[[0, 2, 1, 1]]
+    if kind == "shares":
+        Y = 0.5 * (Y + rng.dirichlet(np.ones(3), 4))
+    loss = Multinomial(Y, w)
+    least = special.entr(Y).sum(axis=1) @ w
+    Y = Y[:, :, None]
     p = np.exp(eta) / np.exp(eta).sum(axis=1, keepdims=True)
     m = Y + s * (p - Y)
     value = np.log(np.exp(eta).sum(axis=1)) - (Y * eta).sum(axis=1)
     direct = w @ (value + (m * np.log(m)).sum(axis=1) - ((m - Y) * eta).sum(axis=1))
     np.testing.assert_allclose(loss.bregman(eta)(s), direct, rtol=1e-12)
-    np.testing.assert_allclose(loss.excess(eta), w @ value, rtol=1e-12)
+    np.testing.assert_allclose(loss.excess(eta), w @ value - least, rtol=1e-12)
+    assert loss.infimum == pytest.approx(least, abs=1e-15)
 
     T = rng.standard_normal((4, 3))
     quadratic = MultiGaussian(T, w)
@@ -273,8 +280,49 @@ def test_encodings_of_labels():
     for y, classes in [(names[problem.y], names), (problem.y * 1.5, np.arange(3) * 1.5)]:
         found = certify(dataclasses.replace(path, classes=classes), problem.X, y)
         np.testing.assert_array_equal(found.dual_gaps, expected)
+    indicators = np.eye(3)[problem.y]
+    numbered = dataclasses.replace(path, classes=np.arange(3))
+    for y in (indicators, indicators > 0, pd.DataFrame(indicators), pl.DataFrame(indicators)):
+        np.testing.assert_array_equal(certify(numbered, problem.X, y).dual_gaps, expected)
     with pytest.raises(ValueError, match=r"no class '.d'"):
         certify(dataclasses.replace(path, classes=names), problem.X, names[problem.y - 1] + "d")
+
+
+@pytest.mark.parametrize(
+    "family", ["logit", "proportions", "poisson", "gamma", "huber", "multinomial", "gaussian"]
+)
+def test_encodings_of_one_column(family):
+    if family == "gaussian":
+        X, y = data("huber")
+        path = regpath.lasso_path(X, y, n_lambdas=3)
+    else:
+        problem, path = solved(family, "lasso")
+        X, y = problem.X, problem.y
+    expected = certify(path, X, y).dual_gaps
+    for same in (y[:, None], pd.DataFrame({"y": y}), pl.DataFrame({"y": y})):
+        np.testing.assert_array_equal(certify(path, X, same).dual_gaps, expected)
+
+
+def test_one_of_several_responses():
+    X, y = data("huber")
+    path = regpath.lasso_path(X, y, family="mgaussian", n_lambdas=3)
+    expected = certify(path, X, y[:, None]).dual_gaps
+    assert expected.max() <= 1e-6
+    np.testing.assert_array_equal(certify(path, X, y).dual_gaps, expected)
+    with pytest.raises(ValueError, match="2 classes or columns; the path has 1"):
+        certify(path, X, np.column_stack([y, y]))
+
+
+@pytest.mark.parametrize("grouped", [False, True])
+def test_shares_of_classes(rng, grouped):
+    X, Y = rng.standard_normal((60, 4)), rng.dirichlet(np.ones(3), 60)
+    path = regpath.lasso_path(X, Y, family=families.Multinomial(grouped=grouped), n_lambdas=4)
+    certificate = path.certify(X, pd.DataFrame(Y))
+    np.testing.assert_allclose(certificate.dual_gaps, path.dual_gaps, rtol=1e-3, atol=1e-12)
+    np.testing.assert_allclose(certificate.objectives, path.objectives, rtol=1e-12)
+    assert certificate.null_objective == pytest.approx(path.null_deviance / 120)
+    with pytest.raises(ValueError, match="2 classes or columns; the path has 3"):
+        path.certify(X, np.column_stack([Y[:, 0], 1 - Y[:, 0]]))
 
 
 @pytest.mark.parametrize("family", ["efron", "breslow start"])
@@ -300,13 +348,15 @@ def test_encodings_of_survival_times(family):
         ("logit", lambda y: y + 0.5, "does not know"),
         ("poisson", lambda y: y - 100, "does not know"),
         ("gamma", lambda y: y * 0, "does not know"),
-        ("huber", lambda y: y * np.nan, "does not know"),
-        ("multigaussian", lambda y: y[:, 0], "has shape"),
-        ("logit", lambda y: y[:-1], "n rows"),
-        ("breslow", lambda y: y[:, :1], "columns"),
-        ("breslow", lambda y: y * [1, 0], "no event"),
-        ("breslow", lambda y: y * [1, 3], "event of 0 or 1"),
-        ("breslow start", lambda y: y[:, [1, 0, 2]], "start < stop"),
+        ("huber", lambda y: y * np.nan, "30 of 30 values are NaN"),
+        ("multigaussian", lambda y: y[:, 0], "1 classes or columns; the path has 3"),
+        ("multigaussian", lambda y: y[1:], r"\(29, 3\); X has 30 rows"),
+        ("logit", lambda y: y[:-1], "29 values for the 30 rows"),
+        ("multinomial", lambda y: y[:-1], "29 values for the 30 rows"),
+        ("breslow", lambda y: y[:, :1], "time and event"),
+        ("breslow", lambda y: y * [1, 0], "none of 30 rows has an event"),
+        ("breslow", lambda y: y * [1, 3], "events 0 or 1"),
+        ("breslow start", lambda y: y[:, [1, 1, 2]], "start < stop"),
     ],
 )
 def test_other_responses_are_refused(family, change, message):
@@ -328,6 +378,37 @@ def test_other_settings_are_refused():
     ]:
         with pytest.raises(ValueError, match=message):
             certify(path, problem.X, problem.y, **{keyword: value})
+
+
+# --- null models --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shift", [-1000.0, -400.0, 200.0, 1000.0])
+@pytest.mark.parametrize("family", ["poisson", "gamma", "tweedie 1.2", "tweedie 1.7", "logit"])
+def test_a_shift_of_the_offset_goes_to_the_intercept(family, shift):
+    problem, path = solved(family, "lasso")
+    wrong = dataclasses.replace(path, coef_storage=0 * path.coef_storage)
+    moved = dataclasses.replace(wrong, intercepts=path.intercepts - shift)
+    expected = certify(wrong, problem.X, problem.y)
+    found = certify(moved, problem.X, problem.y, offset=np.full(len(problem.y), shift))
+    assert found.null_objective == pytest.approx(expected.null_objective, rel=1e-9)
+    np.testing.assert_allclose(found.dual_gaps, expected.dual_gaps, rtol=1e-6)
+    assert (found.dual_gaps > 0.01).any()
+
+
+@pytest.mark.parametrize("scale", [1e-200, 1e-30, 1e100, 1e200])
+@pytest.mark.parametrize("family", ["poisson", "gamma", "tweedie 1.7"])
+def test_relative_gaps_do_not_depend_on_the_scale_of_y(family, scale):
+    problem, path = solved(family, "lasso")
+    wrong = dataclasses.replace(path, coef_storage=0 * path.coef_storage)
+    power = {"poisson": 1.0, "gamma": 0.0, "tweedie 1.7": 0.3}[family]
+    moved = dataclasses.replace(
+        wrong, lambdas=path.lambdas * scale**power, intercepts=path.intercepts + np.log(scale)
+    )
+    expected = certify(wrong, problem.X, problem.y)
+    found = certify(moved, problem.X, problem.y * scale)
+    np.testing.assert_allclose(found.dual_gaps, expected.dual_gaps, rtol=1e-6)
+    assert (found.dual_gaps > 0.01).any()
 
 
 # --- edges --------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from scipy import sparse
 
@@ -91,7 +93,29 @@ ERRORS = {
         r"mixed.*int, str",
     ),
     "mixed list": ("multinomial", ["a", 1] * 20, {}, TypeError, r"mixed.*int, str"),
-    "missing in a list": ("binomial", ["a", "b", None, "b"] * 10, {}, TypeError, r"NoneType, str"),
+    **{
+        f"missing, {kind}": ("binomial", y, {}, ValueError, rf"{many} missing.*index 2.*drop")
+        for kind, y, many in (
+            ("list", ["a", "b", None, "b"] * 10, "10 of 40 values are"),
+            ("objects", np.array([1, 2, None, 2] * 10, object), "10 of 40 values are"),
+            ("masked", np.ma.masked_equal(np.arange(N), 2), "1 of 40 values is"),
+            (
+                "pandas",
+                pd.Series([True, False, None, True] * 10, dtype="boolean"),
+                "10 of 40 values are",
+            ),
+            (
+                "category",
+                pd.Series(["a", "b", None, "b"] * 10, dtype="category"),
+                "10 of 40 values are",
+            ),
+            ("polars", pl.Series([True, False, None, True] * 10), "10 of 40 values are"),
+        )
+    },
+    "huge label": ("binomial", [2**70, 1] * 20, {}, ValueError, r"1180591.*64 bits.*strings"),
+    "sparse labels": ("binomial", sparse.csr_array(HALVES[:, None]), {}, TypeError, r"toarray"),
+    "sparse shares": ("multinomial", sparse.csr_array(THIRDS), {}, TypeError, r"toarray"),
+    "sparse times": ("cox", sparse.csr_array(TIMES), {}, TypeError, r"toarray"),
     "complex labels": ("binomial", HALVES * 1j, {}, TypeError, r"dtype complex128"),
     "label matrix": ("binomial", np.ones((N, 2)), {}, ValueError, r"\(40, 2\).*one dimension"),
     "few labels": ("binomial", [0, 1], {}, ValueError, r"2 values for the 40 rows"),
@@ -153,6 +177,21 @@ ERRORS = {
     "short times": ("cox", TIMES[1:], {}, ValueError, r"\(39, 2\)"),
     "fields": ("cox", FIELDS, {}, ValueError, r"fields \('time', 'dead'\).*\(time, event\)"),
     "strata": (Cox(strata=[1, 2]), TIMES, {}, ValueError, r"strata has shape \(2,\).*40 rows"),
+    "strata NaN": (
+        Cox(strata=changed(HALVES, 7, np.nan)),
+        TIMES,
+        {},
+        ValueError,
+        r"strata=.*1 of 40 values is NaN.*index 7",
+    ),
+    "strata missing": (
+        Cox(strata=np.array([None, "a"] * 20, object)),
+        TIMES,
+        {},
+        ValueError,
+        r"strata=.*20 of 40 values are missing.*index 0",
+    ),
+    "strata mixed": (Cox(strata=["a", 1] * 20), TIMES, {}, TypeError, r"strata=.*mixed.*int, str"),
     "offset spread": (
         "cox",
         TIMES,

@@ -368,6 +368,8 @@ def test_a_class_that_no_training_row_has():
     says = "fold 1", "no row of class yes"
     pairs = [([0, N - 1], [1]), ([0, 1], [N - 1])]
     refused(ValueError, pairs, *says, family=Binomial(), y=y)
+    # Folds from a number spread what there is: one row cannot be spread.
+    refused(ValueError, 3, "no row of class yes", "too few, merge it", family=Binomial(), y=y)
     y = np.array(["a", "b", "c"] * 4)
     pairs = [([0, 1, 2], [3, 4]), ([0, 2, 3], [4, 5])]
     refused(ValueError, pairs, "no row of class b", family=Multinomial(), y=y)

@@ -19,7 +19,7 @@ _predict
 result kernels
 _drawing _storage _table _tables
 designs losses penalties
-screening families grid _inputs _responses _vectors
+screening families grid _inputs _labels _responses _vectors
 validation
 solvers
 record

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_array_equal
 
@@ -11,6 +13,7 @@ from regpath.families import (
     Binomial,
     Cox,
     Gamma,
+    Gaussian,
     Huber,
     MultiGaussian,
     Multinomial,
@@ -37,6 +40,9 @@ class TestLabels:
             (["b", "c", "c", "b"], ["b", "c"]),
             (np.array(["b", "c", "c", "b"], object), ["b", "c"]),
             (np.array([-1, 1, 1, -1], object), [-1, 1]),
+            (np.array([np.int64(2), *map(np.int64, [5, 5, 2])], object), [2, 5]),
+            (np.array([np.False_, np.True_, np.True_, np.False_], object), [False, True]),
+            (np.array(["b", "c", "c", "b"], np.dtypes.StringDType()), ["b", "c"]),
             (np.array([[3], [4], [4], [3]]), [3, 4]),
         ],
     )
@@ -59,6 +65,23 @@ class TestLabels:
         assert np.isfinite(response.y).all()
         with pytest.raises(ValueError, match="1 label in 3 rows"):
             check(Binomial(), [0, 1, 1, 1], FIRST_UNUSED)
+
+    @pytest.mark.parametrize("family", [Binomial(), Multinomial()])
+    @pytest.mark.parametrize(
+        ("y", "classes"),
+        [
+            ([None, "a", "b", "b"], ["a", "b"]),
+            ([None, True, False, True], [False, True]),
+            (np.array(["junk", 1, 2, 2], object), [1, 2]),
+            (pd.Series([None, True, False, True], dtype="boolean"), [False, True]),
+            (pd.Series([None, "a", "b", "b"], dtype="category"), ["a", "b"]),
+            (pl.Series([None, "a", "b", "b"]), ["a", "b"]),
+            (np.ma.masked_equal([0, 1, 2, 2], 0), [1, 2]),
+            ([2**70, 1, 2, 2], [1, 2]),
+        ],
+    )
+    def test_rows_of_weight_zero_may_hold_anything(self, family, y, classes):
+        assert check(family, y, FIRST_UNUSED).classes.tolist() == classes
 
     def test_multinomial_indicators(self):
         response = check(Multinomial(), ["c", "a", "b", "a"])
@@ -102,6 +125,15 @@ class TestNumbers:
         with pytest.raises(ValueError, match=r"1 of 4 values is (negative|not positive)"):
             check(family, [-3, 1, 2, 3])
 
+    @pytest.mark.parametrize("family", [Gaussian(), Poisson(), Gamma(), Huber(), MultiGaussian()])
+    @pytest.mark.parametrize(
+        "y", [[np.nan, 1, 2, 3], [None, 1, 2, 3], pd.Series([None, 1, 2, 3], dtype="Int64")]
+    )
+    def test_rows_of_weight_zero_may_hold_anything(self, family, y):
+        response = check(family, y, FIRST_UNUSED)
+        assert np.isfinite(response.y).all()
+        assert_array_equal(response.y.ravel()[1:], [1, 2, 3])
+
     @pytest.mark.parametrize("family", [Poisson(), Tweedie()])
     def test_zeros_alone_need_a_model_without_intercept(self, family):
         zeros = np.zeros(4)
@@ -143,6 +175,20 @@ class TestSurvival:
         assert_array_equal(check(Cox(), long).y[:, 1:], self.TIMES)
         assert_array_equal(check(Cox(), long).y[:, 0], np.zeros(4))
 
+    @pytest.mark.parametrize("library", [pd, pl])
+    @pytest.mark.parametrize("names", [("T", "E"), ("event?", "t"), ("time", "event")])
+    def test_data_frames_of_mixed_types(self, library, names):
+        time, event = self.TIMES.T
+        frame = library.DataFrame(dict(zip(names, (time.astype(int), event == 1), strict=True)))
+        assert_array_equal(check(Cox(), frame).y[:, 1:], self.TIMES)
+        unused = dict(zip(names, ([None, 2, 5, 1], [None, False, True, False]), strict=True))
+        response = check(Cox(), library.DataFrame(unused), FIRST_UNUSED)
+        assert_array_equal(response.y[1:, 1:], self.TIMES[1:])
+
+    def test_names_are_read_in_any_order(self):
+        frame = pd.DataFrame({"event": self.TIMES[:, 1] == 1, "id": "x", "time": self.TIMES[:, 0]})
+        assert_array_equal(check(Cox(), frame).y[:, 1:], self.TIMES)
+
     def test_rows_of_weight_zero_are_never_at_risk(self):
         y = self.TIMES.copy()
         y[0] = [-1, 7]
@@ -155,6 +201,19 @@ class TestSurvival:
     def test_strata_are_numbered(self):
         response = check(Cox(strata=["x", "b", "x", "a"]), self.TIMES)
         assert_array_equal(response.strata, [2, 1, 2, 0])
+
+    @pytest.mark.parametrize(
+        "strata",
+        [
+            [None, "b", "x", "b"],
+            [np.nan, 1.0, 2.0, 1.0],
+            np.array(["NaT", "2020", "2021", "2020"], "datetime64[Y]"),
+        ],
+    )
+    def test_rows_of_weight_zero_make_no_stratum(self, strata):
+        response = check(Cox(strata=strata), self.TIMES, FIRST_UNUSED)
+        assert_array_equal(response.strata[1:], [0, 1, 0])
+        assert np.unique(response.strata).size == 2
 
 
 def test_what_the_user_gave_stays_theirs():

@@ -252,3 +252,8 @@ def test_a_baseline_is_a_value(base):
         base.times = np.zeros(2)
     with pytest.raises(ValueError, match=r"both must be \(m,\)"):
         Baseline(np.zeros(2), np.zeros(3))
+
+
+def test_no_lambda_is_refused_by_name(data):
+    with pytest.raises(ValueError, match=r"Path\.baseline: give one lambda_, not None"):
+        cox().baseline(*data, None)
