@@ -191,8 +191,6 @@ class ActiveSetSolver:
 
     # -- predict -------------------------------------------------------------------------------
 
-    # -- predict -------------------------------------------------------------------------------
-
     def _strengths(self, lambdas: Array) -> Array:
         """Factors of the L1 and L2 terms in working units, a row each lambda."""
         shares = [self.l1_ratio / self.geometry.response_scale, 1.0 - self.l1_ratio]
