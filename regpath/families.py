@@ -10,7 +10,7 @@ import math
 from typing import Any, NamedTuple, TypeAlias
 
 from regpath import losses
-from regpath._numba import METHODS
+from regpath._numba import METHODS, distinct
 
 __all__ = [
     "Binomial",
@@ -258,8 +258,8 @@ class Custom(NamedTuple):
         return "custom"
 
     def loss(self) -> Any:
-        """The loss itself."""
-        return self.function
+        """The loss itself, as kernels take it."""
+        return distinct(self.function)
 
 
 Family: TypeAlias = (
