@@ -282,6 +282,7 @@ def of_tuple(compiled: Function) -> Function:
     def resolve(*arguments: Any) -> Any:
         return function
 
+    vars(call)["py_func"] = function
     overload(call, strict=False, jit_options={"error_model": "numpy"})(resolve)
     return call  # type: ignore[return-value]
 

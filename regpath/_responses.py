@@ -26,10 +26,13 @@ from regpath.families import (
     Tweedie,
 )
 
-__all__ = ["Response", "check_response"]
+__all__ = ["Response", "check_response", "check_squares"]
 
 FloatArray = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
+
+# Responses whose squares can be summed.
+LARGEST_RESPONSE = 1e152
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -106,6 +109,28 @@ def check_response(
     if isinstance(family, MultiGaussian):
         return _several(at, family, y, used)
     return _numbers(at, family, y, used, fit_intercept)
+
+
+def check_squares(
+    call: str, response: Response, offset: FloatArray | None, weights: FloatArray
+) -> None:
+    """Refuse responses whose squares overflow, for families whose losses are squares."""
+    if not isinstance(response.family, Gaussian | Huber | MultiGaussian):
+        return
+    K = response.n_outputs or 1
+    y = response.y.reshape(-1, K)
+    if offset is not None:
+        with np.errstate(over="ignore"):
+            y = y - offset.reshape(len(y), -1)
+    used = (weights > 0.0)[:, None]
+    largest = max(np.max(y, where=used, initial=0.0), -np.min(y, where=used, initial=0.0))
+    if largest > LARGEST_RESPONSE:
+        less = "" if offset is None else ", less the offset,"
+        raise ValueError(
+            f"{call}(y=...): values{less} of up to {largest:.3g} have squares beyond the largest "
+            f"number; the {response.family.name} family allows {LARGEST_RESPONSE:g}: divide y by a "
+            "constant."
+        )
 
 
 # ---------------------------------------------------------------------------------------- numbers
@@ -291,6 +316,20 @@ def _survival(at: str, family: Cox, y: Any, used: Rows) -> Response:
     return Response(family=family, y=read_only(columns), strata=strata)
 
 
+def _field(at: str, name: str, values: Any) -> FloatArray:
+    array = np.asarray(values)
+    if array.dtype.kind not in "biufO":
+        raise TypeError(
+            f"{at}: the field {name!r} has dtype {array.dtype}; it must hold numbers or booleans."
+        )
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise TypeError(
+            f"{at}: the field {name!r} holds values that are not numbers ({error})."
+        ) from None
+
+
 def _survival_columns(at: str, y: Any, used: Rows) -> FloatArray:
     """Start (-inf if there is none), stop, event."""
     n = used.size
@@ -299,7 +338,7 @@ def _survival_columns(at: str, y: Any, used: Rows) -> FloatArray:
     if {"time", "event"} <= set(names) or {"start", "stop", "event"} <= set(names):
         fields = ("time", "event") if "time" in names else ("start", "stop", "event")
         columns = array if array.dtype.names else y
-        array = np.stack([np.asarray(columns[name], np.float64) for name in fields], axis=-1)
+        array = np.stack([_field(at, name, columns[name]) for name in fields], axis=-1)
     elif array.dtype.names:
         raise ValueError(
             f"{at}: fields {names}; the Cox family needs (time, event) or (start, stop, event)."

@@ -16,6 +16,7 @@ __all__ = [
     "SLOPE",
     "SQUARE",
     "VALUE",
+    "WEIGHT",
     "centre",
     "deviances",
     "row_gaps",
