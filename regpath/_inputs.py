@@ -14,9 +14,11 @@ from regpath._extras import require
 from regpath.designs import Csc, Dense
 
 __all__ = [
+    "are_finite",
     "check_array",
     "check_design",
     "column_names",
+    "raise_for_extreme_columns",
     "raise_for_nonfinite_columns",
     "read_only",
     "type_name",
@@ -81,12 +83,45 @@ def raise_for_nonfinite_columns(
     ValueError
         Always.
     """
+    found = _columns_that_hold(bad_columns, feature_names, p, "NaN or infinite values")
+    raise ValueError(
+        f"{call}(X=...): {found}; X must be finite: impute these values or drop the rows or "
+        "columns."
+    )
+
+
+def raise_for_extreme_columns(
+    call: str,
+    bad_columns: npt.NDArray[np.integer[Any]],
+    feature_names: Sequence[str] | None,
+    p: int,
+) -> NoReturn:
+    """Refuse columns that are finite, but whose squares are not, or are 0."""
+    fault = "values so large or so small that their squares over- or underflow"
+    found = _columns_that_hold(bad_columns, feature_names, p, fault)
+    raise ValueError(f"{call}(X=...): {found}; divide each by its largest absolute value.")
+
+
+def _columns_that_hold(
+    bad_columns: npt.NDArray[np.integer[Any]],
+    feature_names: Sequence[str] | None,
+    p: int,
+    fault: str,
+) -> str:
     labels = (repr(feature_names[j]) if feature_names else f"column {j}" for j in bad_columns)
     hold = "holds" if bad_columns.size == 1 else "hold"
-    raise ValueError(
-        f"{call}(X=...): {bad_columns.size} of {p} columns {hold} NaN or infinite values "
-        f"({_listing(labels)}); X must be finite: impute these values or drop the rows or columns."
-    )
+    return f"{bad_columns.size} of {p} columns {hold} {fault} ({_listing(labels)})"
+
+
+def are_finite(design: Dense | Csc, columns: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.bool_]:
+    """Whether all values of each of some columns are finite."""
+
+    def values(j: int) -> Array:
+        if isinstance(design, Dense):
+            return np.asarray(design.columns[j])
+        return np.asarray(design.data[design.indptr[j] : design.indptr[j + 1]])
+
+    return np.array([bool(np.isfinite(values(j)).all()) for j in columns.tolist()], np.bool_)
 
 
 # ------------------------------------------------------------------------------------------ dense

@@ -7,6 +7,10 @@ Bridge
     accepts their instances as arguments but does not know their methods; `register_methods` teaches
     it, by name, to look them up on the class. A class then works in plain Python, with compilation
     switched off, inside kernels, and from a user's own module.
+Names
+    Numba tells named tuples apart by the bare name of their class and by their fields, where it
+    chooses machine code as where it links it. Two classes of one name would run the code of
+    whichever came first. `distinct` gives a tuple of the user a class with a name of its own.
 Cache
     Numba stamps a compiled kernel with the content of the file the kernel is written in. A change
     of a method in *another* file would silently run the old machine code. `kernel` therefore stamps
@@ -18,15 +22,17 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
+import uuid
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 from numba import types
 from numba.core.caching import FunctionCache, IndexDataCacheFile
-from numba.extending import overload_method
+from numba.extending import overload, overload_method
 
 __all__ = [
     "FUSED",
@@ -34,8 +40,10 @@ __all__ = [
     "REORDERED",
     "STRICT",
     "cache_directory",
+    "distinct",
     "interpreted",
     "kernel",
+    "of_tuple",
     "register_methods",
 ]
 
@@ -52,6 +60,9 @@ STRICT: frozenset[str] = frozenset()
 
 # Names that kernels look up on the class of a named tuple. Its fields must have others.
 METHODS: set[str] = set()
+
+# How the names of modules of the package begin.
+_OWN = __name__.partition(".")[0] + "."
 
 
 @cache
@@ -78,6 +89,67 @@ def _class_digest(cls: type) -> str:
         ]
         source = repr(codes).encode()
     return hashlib.sha256(source).hexdigest()
+
+
+# Distinct classes by name, and what stands for those that only the cache knows: pickle finds both
+# as attributes of this module.
+_distinct: dict[str, type] = {}
+_unknown: dict[str, type] = {}
+
+
+def _attribute(module: str, path: str) -> Any:
+    """What an imported module has under a dotted path, or None."""
+    found: Any = sys.modules.get(module)
+    for name in path.split("."):
+        found = getattr(found, name, None)
+    return found
+
+
+def _subclass(name: str, base: type, **attributes: Any) -> type:
+    return type(name, (base,), attributes | {"__module__": __name__, "__qualname__": name})
+
+
+@cache
+def _distinct_class(cls: type) -> type:
+    """A subclass whose name no other class has, in this process or in the cache."""
+    if cls.__module__.startswith(_OWN):
+        return cls
+    # Pickle splits paths at dots.
+    name = f"{cls.__module__}:{cls.__qualname__}:{_class_digest(cls)[:16]}".replace(".", "/")
+    found = cls.__module__ != "__main__" and _attribute(cls.__module__, cls.__qualname__) is cls
+    if not found or name in _distinct:  # of a notebook, made by a function, or loaded again
+        return _subclass(f"{name}:{uuid.uuid4().hex}", cls, __slots__=())
+    return _distinct.setdefault(name, _subclass(name, cls, __slots__=()))
+
+
+def distinct(value: Any) -> Any:
+    """A named tuple as kernels must be given it, where its class is not of the package.
+
+    Examples
+    --------
+    >>> from typing import NamedTuple
+    >>> class Huber(NamedTuple):
+    ...     delta: float
+    >>> same = distinct(Huber(2.0))
+    >>> same == Huber(2.0), isinstance(same, Huber), type(same).__name__ == "Huber"
+    (True, True, False)
+    """
+    if not hasattr(value, "_fields"):
+        return value
+    own: Any = type(value)
+    made: Any = _distinct_class(own)
+    return made._make(map(distinct, value))
+
+
+def __getattr__(name: str) -> Any:
+    if ":" not in name:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _distinct.get(name) or _unknown.setdefault(name, _subclass(name, tuple, _fields=()))
+
+
+def _is_lasting(cls: type) -> bool:
+    """Whether another process can have the same class."""
+    return cls.__module__ != __name__ or cls.__name__ in _distinct
 
 
 def _named_tuple_classes(signature: tuple[Any, ...]) -> Iterator[type]:
@@ -124,9 +196,12 @@ class _Cache(FunctionCache):  # type: ignore[misc]
         )
 
     def _index_key(self, sig: Any, codegen: Any) -> tuple[Any, ...]:
-        own = __name__.partition(".")[0] + "."
-        foreign = (c for c in _named_tuple_classes(sig) if not c.__module__.startswith(own))
+        foreign = (c for c in _named_tuple_classes(sig) if not c.__module__.startswith(_OWN))
         return (*super()._index_key(sig, codegen), *(_class_digest(c) for c in foreign))
+
+    def _save_overload(self, sig: Any, data: Any) -> None:
+        if all(map(_is_lasting, _named_tuple_classes(sig))):
+            super()._save_overload(sig, data)
 
     def _load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -193,6 +268,23 @@ def _enable_cache(dispatcher: Any, function: Callable[..., Any]) -> None:
         dispatcher._cache = _Cache(function)
     except (RuntimeError, OSError, AttributeError, TypeError):
         return
+
+
+def of_tuple(compiled: Function) -> Function:
+    """A kernel of a named tuple of any class, for Python as for other kernels."""
+    function = interpreted(compiled)
+
+    @wraps(function)
+    def call(value: Any, *arguments: Any) -> Any:
+        return compiled(distinct(value), *arguments)
+
+    @wraps(function)
+    def resolve(*arguments: Any) -> Any:
+        return function
+
+    vars(call)["py_func"] = function
+    overload(call, strict=False, jit_options={"error_model": "numpy"})(resolve)
+    return call  # type: ignore[return-value]
 
 
 def cache_directory(compiled: Any) -> str | None:

@@ -30,6 +30,7 @@ from regpath.families import (
 __all__ = [
     "Response",
     "check_response",
+    "check_squares",
     "read_numbers",
     "read_proportions",
     "read_strata",
@@ -38,6 +39,9 @@ __all__ = [
 
 FloatArray = npt.NDArray[np.float64]
 Rows = npt.NDArray[np.bool_]
+
+# Responses whose squares can be summed.
+LARGEST_RESPONSE = 1e152
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -114,6 +118,28 @@ def check_response(
     if isinstance(family, MultiGaussian):
         return _several(at, family, y, used)
     return _numbers(at, family, y, used, fit_intercept)
+
+
+def check_squares(
+    call: str, response: Response, offset: FloatArray | None, weights: FloatArray
+) -> None:
+    """Refuse responses whose squares overflow, for families whose losses are squares."""
+    if not isinstance(response.family, Gaussian | Huber | MultiGaussian):
+        return
+    K = response.n_outputs or 1
+    y = response.y.reshape(-1, K)
+    if offset is not None:
+        with np.errstate(over="ignore"):
+            y = y - offset.reshape(len(y), -1)
+    used = (weights > 0.0)[:, None]
+    largest = max(np.max(y, where=used, initial=0.0), -np.min(y, where=used, initial=0.0))
+    if largest > LARGEST_RESPONSE:
+        less = "" if offset is None else ", less the offset,"
+        raise ValueError(
+            f"{call}(y=...): values{less} of up to {largest:.3g} have squares beyond the largest "
+            f"number; the {response.family.name} family allows {LARGEST_RESPONSE:g}: divide y by a "
+            "constant."
+        )
 
 
 # ---------------------------------------------------------------------------------------- numbers
@@ -287,10 +313,15 @@ def _survival_columns(at: str, y: Any, used: Rows) -> FloatArray:
     if {"time", "event"} <= set(names) or {"start", "stop", "event"} <= set(names):
         fields = ("time", "event") if "time" in names else ("start", "stop", "event")
         table = array if array.dtype.names else y
-        columns = [column(at, read_numbers(at, table[name], used), used.size) for name in fields]
+        columns = [_named_column(at, name, table[name], used) for name in fields]
         return np.stack(columns, axis=-1)
     if array.dtype.names:
         raise ValueError(
             f"{at}: fields {names}; the Cox family needs (time, event) or (start, stop, event)."
         )
     return read_numbers(at, y, used)
+
+
+def _named_column(at: str, name: str, values: Any, used: Rows) -> FloatArray:
+    at = f"{at}: the field {name!r}"
+    return np.asarray(column(at, read_numbers(at, values, used), used.size))

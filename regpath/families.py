@@ -9,8 +9,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from regpath import losses
-from regpath._numba import METHODS
+from regpath._numba import METHODS, distinct
 
 __all__ = [
     "Binomial",
@@ -258,8 +260,8 @@ class Custom(NamedTuple):
         return "custom"
 
     def loss(self) -> Any:
-        """The loss itself."""
-        return self.function
+        """The loss itself, as kernels take it."""
+        return distinct(self.function)
 
 
 Family: TypeAlias = (
@@ -322,6 +324,12 @@ def _checked(call: str, family: Any) -> Family:
     at = f"{call}(family={family!r})"
     if isinstance(family, Binomial) and family.link not in ("logit", "probit"):
         raise ValueError(f"{at}: link must be 'logit' or 'probit'.")
+    for option in ("power", "delta"):
+        value = getattr(family, option, 1.0)
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number):
+            raise TypeError(f"{at}: {option} must be a number.")
+    if isinstance(family, Multinomial) and not isinstance(family.grouped, bool | np.bool_):
+        raise TypeError(f"{at}: grouped must be True or False.")
     if isinstance(family, Tweedie) and not 1.0 < family.power < 2.0:
         raise ValueError(
             f"{at}: power must lie between 1 and 2, for the loss is not convex beyond; "

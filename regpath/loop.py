@@ -15,12 +15,13 @@ from regpath._parts import Status
 from regpath.grid import default_ratio, lambda_grid
 from regpath.record import Record
 from regpath.result import Path
+from regpath.solvers.contract import LossError
 from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import SolvedPoints
 from regpath.solvers.prox_newton import ProxNewtonSolver
 from regpath.solvers.reader import Reader
-from regpath.strategy import Solver, prepare
+from regpath.strategy import Solver, prepare, refused
 from regpath.validation import Options, Problem
 
 __all__ = ["ConvergenceWarning", "Fit", "progress_bar", "warn_of_misses"]
@@ -63,7 +64,7 @@ class Fit:
         reader: Reader | None = None,
         before: Fit | None = None,
     ) -> None:
-        self._problem, self._options = problem, options
+        self._call, self._problem, self._options = call, problem, options
         known = None if before is None else (before.geometry, before._solver)
         self.geometry: Geometry
         self._solver: Solver
@@ -89,7 +90,10 @@ class Fit:
         options, solver = self._options, self._solver
         if options.lambdas is not None:
             return options.lambdas
-        largest = solver.lambda_max() * solver.units.response
+        try:
+            largest = solver.lambda_max() * solver.units.response
+        except LossError as error:
+            raise refused(self._call, self._problem.response.family, error) from None
         largest /= max(options.l1_ratio, SMALLEST_RATIO_FOR_GRID)
         ratio = options.lambda_min_ratio or default_ratio(self._problem.n, self._problem.p)
         return lambda_grid(largest, options.n_lambdas, ratio)
@@ -112,6 +116,8 @@ class Fit:
                 advance(points.size)
         except OutOfTimeError:
             record.stop(Status.TIME_BUDGET)
+        except LossError as error:
+            raise refused(self._call, self._problem.response.family, error) from None
         except KeyboardInterrupt:
             if not record.size:
                 raise

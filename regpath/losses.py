@@ -38,7 +38,7 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
-from regpath._numba import kernel, register_methods
+from regpath._numba import kernel, of_tuple, register_methods
 from regpath.kernels.elementary import exp, log, log1p_of_share
 
 __all__ = [
@@ -242,6 +242,7 @@ class Huber(NamedTuple):
         return math.inf if abs(v) > self.delta else v * y + 0.5 * v * v
 
 
+@of_tuple
 @kernel()
 def conjugate_by_search(loss: Any, y: float, v: float) -> float:
     """An upper bound of loss*(v), exact to rounding, by bisection of v - loss'(eta).

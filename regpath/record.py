@@ -175,8 +175,14 @@ class Record:
         return intercepts if problem.response.n_outputs else intercepts[0]
 
     def _tell_separation(self, problem: Problem, tol: float) -> None:
-        """A deviance of 0 at a finite lambda: the likelihood alone has no finite maximum."""
+        """A deviance of 0 at a finite lambda: the likelihood alone has no finite maximum.
+
+        Proportions between 0 and 1, other than classes, can be met by finite coefficients.
+        """
         if problem.response.family.name not in ("binomial", "multinomial"):
+            return
+        y = problem.response.y[problem.weights > 0.0]
+        if not np.any((y == 0.0) | (y == 1.0)):
             return
         explained = _joined(p.explained for p in self._points)
         for k in np.flatnonzero(explained >= 1.0 - tol):

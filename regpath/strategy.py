@@ -9,9 +9,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.families import Cox, Family, Gaussian, Huber, MultiGaussian, Multinomial
+from regpath._inputs import (
+    are_finite,
+    raise_for_extreme_columns,
+    raise_for_nonfinite_columns,
+)
+from regpath.families import Cox, Custom, Family, Gaussian, Huber, MultiGaussian, Multinomial
 from regpath.record import working_limits
 from regpath.solvers.classes import models_of_classes
+from regpath.solvers.contract import LossError
 from regpath.solvers.cox import CoxLoss
 from regpath.solvers.gaussian import ActiveSetSolver
 from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
@@ -25,9 +31,9 @@ from regpath.solvers.rows import RowLoss, power_of_two
 from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
 from regpath.solvers.threads import usable_cores
-from regpath.validation import Options, Problem, raise_for_nonfinite_columns
+from regpath.validation import Options, Problem
 
-__all__ = ["Solver", "check_jobs", "is_grouped", "measured", "prepare"]
+__all__ = ["Solver", "check_jobs", "is_grouped", "measured", "prepare", "refused"]
 
 Array = NDArray[np.float64]
 
@@ -74,7 +80,16 @@ def prepare(
         return geometry, solver
     if is_grouped(family):
         return geometry, _grouped(call, family, problem, geometry, options)
-    return geometry, _smooth(family, problem, geometry, options)
+    try:
+        return geometry, _smooth(family, problem, geometry, options)
+    except LossError as error:
+        raise refused(call, family, error) from None
+
+
+def refused(call: str, family: Family, error: LossError) -> ValueError:
+    """The error for a loss that cannot be minimised."""
+    given = family.function if isinstance(family, Custom) else family.name
+    return ValueError(f"{call}(family={given!r}): {error}")
 
 
 def is_grouped(family: Family) -> bool:
@@ -101,7 +116,11 @@ def measured(
             reader=reader,
         )
     except NonFiniteColumnsError as error:
-        raise_for_nonfinite_columns(call, error.columns, problem.feature_names, problem.p)
+        finite = are_finite(problem.design, error.columns)
+        if finite.all():
+            raise_for_extreme_columns(call, error.columns, problem.feature_names, problem.p)
+        bad = error.columns[~finite]
+        raise_for_nonfinite_columns(call, bad, problem.feature_names, problem.p)
 
 
 def check_jobs(call: str, n_jobs: Any) -> int:
@@ -135,11 +154,15 @@ def _grouped(
 ) -> Solver:
     """A feature enters for all outputs at once."""
     for name in ("lower", "upper"):
-        if problem.given[name] is not None:
+        limits = problem.given[name]
+        if limits is not None and not np.all(np.isinf(limits)):
+            remedy = "fit each response on its own with the gaussian family"
+            if isinstance(family, Multinomial):
+                remedy = "use Multinomial(grouped=False)"
             raise ValueError(
                 f"{call}({name}=...): the {family.name} family penalises the norm of a feature's "
                 "coefficients over all outputs, which limits of single coefficients would take "
-                "apart; leave them out, or use Multinomial(grouped=False)."
+                f"apart; leave them out, or {remedy}."
             )
     return GroupSolver(
         geometry,
@@ -209,6 +232,7 @@ def _loss_and_model(
         fit_intercept=intercept,
         n_threads=threads,
         response=response,
+        own=isinstance(family, Custom),
     )
     model = RowModel(geometry, loss, weights, fit_intercept=intercept)
     return loss, lambda size: model

@@ -21,11 +21,10 @@ import numpy.typing as npt
 from regpath._inputs import (
     check_array,
     check_design,
-    raise_for_nonfinite_columns,
     read_only,
     type_name,
 )
-from regpath._responses import Response, check_response
+from regpath._responses import Response, check_response, check_squares
 from regpath._vectors import (
     NAN,
     NEGATIVE,
@@ -47,7 +46,6 @@ __all__ = [
     "check_design",
     "check_options",
     "check_problem",
-    "raise_for_nonfinite_columns",
 ]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -207,6 +205,7 @@ weights must be >= 0.
         "lower": optional_vector(call, "lower", lower, p),
         "upper": optional_vector(call, "upper", upper, p),
     }
+    check_squares(call, response, given["offset"], weights)
     return Problem(
         design=design,
         n=n,

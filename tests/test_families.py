@@ -106,3 +106,19 @@ def test_a_loss_is_a_family():
 def test_options_out_of_range(family, says):
     with pytest.raises(ValueError, match=rf"^enet_path\(family=.*{says}"):
         resolve("enet_path", family)
+
+
+@pytest.mark.parametrize(
+    ("family", "says"),
+    [
+        (families.Huber("a"), "delta must be a number"),
+        (families.Huber(True), "delta must be a number"),
+        (families.Tweedie(None), "power must be a number"),
+        (families.Multinomial(grouped="no"), "grouped must be True or False"),
+        (families.Multinomial(grouped=0), "grouped must be True or False"),
+    ],
+    ids=repr,
+)
+def test_options_of_the_wrong_type(family, says):
+    with pytest.raises(TypeError, match=rf"^enet_path\(family=.*{says}"):
+        resolve("enet_path", family)

@@ -267,8 +267,8 @@ def test_intercept_is_stationary_from_anywhere(name):
     assert abs(terms.slope[0].mean()) <= 1e-12 * size
     assert_allclose(moved[0], offset + shift)
     for step in (-1e-3, 1e-3):  # the value, too, is at its minimum
-        nearby = make_rows(loss, y, offset, fit_intercept=False)
-        value = nearby.centred(moved + step)[2].value * nearby.unit
+        nearby = make_rows(loss, y, moved[0] + step, fit_intercept=False)
+        value = nearby.centred(nearby.start())[2].value * nearby.unit
         assert value >= terms.value * rows.unit * (1 - 1e-14)
 
 

@@ -16,6 +16,7 @@ __all__ = [
     "SLOPE",
     "SQUARE",
     "VALUE",
+    "WEIGHT",
     "centre",
     "deviances",
     "row_gaps",
@@ -152,7 +153,7 @@ def centre(rows: Any, eta: Any, shift: float, moved: Any, out: Any) -> float:
     out : ndarray of shape (3, n)
         They end at the intercept that is returned.
     """
-    low, high, sums = -math.inf, math.inf, rows.sums
+    low, high, last, sums = -math.inf, math.inf, math.inf, rows.sums
     rows.evaluate_rows(eta, shift, moved, out)
     for k in range(MOST_STEPS if rows.fit_intercept else 0):
         pull, noise = float(sums[SLOPE]), ROUNDING * float(sums[SIZE])
@@ -164,11 +165,12 @@ def centre(rows: Any, eta: Any, shift: float, moved: Any, out: Any) -> float:
             high = shift
         bracketed = low > -math.inf and high < math.inf
         new = shift + _newton_step(pull, float(sums[CURVATURE]), 0 if bracketed else k)
-        if bracketed and not low < new < high:
+        # Steps that do not halve may be far from home: those of exponentials have length 1.
+        if bracketed and not (low < new < high and abs(new - shift) <= 0.5 * last):
             new = low + 0.5 * (high - low)
         if abs(new - shift) <= 1e-16 * (1.0 + abs(shift)):
             break
-        before, shift = shift, new
+        before, shift, last = shift, new, abs(new - shift)
         rows.evaluate_rows(eta, shift, moved, out)
         if abs(sums[SLOPE]) >= abs(pull) and abs(pull) <= 100.0 * noise < math.inf:
             shift = before  # nothing but rounding is left

@@ -110,7 +110,7 @@ class ProxNewtonSolver:
         l1 = factor / self._unit
         limits = np.tile(lower, K) / loss.response, np.tile(upper, K) / loss.response
         # What a gradient of 1 is worth: in working units of l1, and in those of the user.
-        self._own_slope = loss.unit / loss.response**2
+        self._own_slope = loss.unit
         self._slope = self._own_slope * loss.response
         self._penalty = ElasticNet(l1, l1 / self._unit, *limits, np.zeros(2))
         self._slow = SLOW_OF_MANY if K > 1 else SLOW
@@ -138,7 +138,7 @@ class ProxNewtonSolver:
     @property
     def units(self) -> Units:
         """What working units are worth."""
-        unit = self._loss.unit
+        unit = self._loss.unit * self._loss.response**2
         return Units(
             response=self._loss.response,
             response_mean=0.0,

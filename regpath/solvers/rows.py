@@ -3,8 +3,8 @@
 Contract (`SmoothLoss`): linear predictors, residuals and curvatures are arrays of shape (K, n), one
 row an output; a residual is minus the derivative, times sqrt(w), so that X~'r of
 `regpath.solvers.geometry` is the gradient. Values are halves of deviances: loss minus its infimum.
-All are those of the loss over its ``unit``, where the response, and with it the predictors and
-coefficients, are taken over another, ``response``.
+All are those of the loss over its ``unit`` and over the square of ``response``, by which the
+response, and with it the predictors and coefficients, are divided.
 """
 
 from __future__ import annotations
@@ -23,12 +23,15 @@ from regpath.kernels.rows import (
     CURVATURE,
     MINIMUM,
     RESPONSE,
+    SIZE,
     SQUARE,
     VALUE,
+    WEIGHT,
     centre,
     row_gaps,
     row_terms,
 )
+from regpath.solvers.contract import LossError, check_convex, check_numbers, check_rows
 from regpath.solvers.threads import chunk_ranges, in_ranges
 
 __all__ = ["RowLoss", "Rows", "SmoothLoss", "Terms", "power_of_two", "terms_of"]
@@ -40,6 +43,10 @@ Index = NDArray[np.int64]
 ROW_COST = 8
 # Powers of two of a curvature, or a response, up to which it is taken as it is.
 FAR_FROM_ONE = 10
+# Share of the slopes that a unit is at least.
+FLATTEST = 1e-100
+# Share of the minima by which a sum of losses may miss them.
+BELOW = 1e-9
 
 
 class Terms(NamedTuple):
@@ -196,6 +203,7 @@ class RowLoss:
         fit_intercept: bool,
         n_threads: int,
         response: float = 1.0,
+        own: bool = False,
     ) -> None:
         self._offset, self.response = offset / response, response
         self.fit_intercept = fit_intercept
@@ -204,18 +212,25 @@ class RowLoss:
         self._edges = chunk_ranges(n_chunks, y.size * ROW_COST, n_threads)
         self._chunks, self.sums = np.empty((n_chunks, 5)), np.empty(5)
         rows = np.flatnonzero(weights > 0.0)
+        self._own = own
+        if own:
+            check_rows(loss, self._data[RESPONSE, rows], self._offset[rows])
         # The infimum may be a different one for every row, but rows of equal y share it.
         values, places = np.unique(self._data[RESPONSE, rows], return_inverse=True)
         self._data[MINIMUM, rows] = np.array([loss.minimum(v) for v in values.tolist()])[places]
         self._measure_in(Scaled(loss, 1.0))
-        self.centred(self.start())
-        unit = power_of_two(float(self.sums[CURVATURE]))
+        _, eta, terms = self.centred(self.start())
+        self._check(eta, terms)
+        value, size, curvature = self.sums[[VALUE, SIZE, CURVATURE]].tolist()
+        check_numbers(value, size, curvature)
+        # Slopes in that unit have squares, however flat the loss is there.
+        unit = power_of_two(max(curvature, FLATTEST * size))
         self._data[MINIMUM] /= unit
         self._measure_in(Scaled(loss, unit))
         self.floor = float(weights @ self._data[MINIMUM])
 
     def _measure_in(self, loss: Scaled) -> None:
-        self._loss, self.unit = loss, loss.unit * self.response**2
+        self._loss, self.unit = loss, loss.unit
         compiled = Rows(loss, self._data, self._chunks, self.sums, self.fit_intercept)
         self.compiled = compiled if len(self._edges) == 2 else None
 
@@ -223,6 +238,18 @@ class RowLoss:
     def has_conjugate(self) -> bool:
         """Whether gaps use a conjugate, or convexity alone."""
         return hasattr(self._loss.loss, "conjugate")
+
+    def _check(self, eta: Array, terms: Terms) -> None:
+        """Whether a loss of the user keeps its contract at some point."""
+        if not self._own:
+            return
+        least = float(self._data[WEIGHT] @ np.abs(self._data[MINIMUM]))
+        if terms.value < -BELOW * (least + abs(terms.value)):
+            raise LossError(
+                "the mean loss of the rows falls below that of minimum(y), which must be the "
+                "infimum of the loss over eta."
+            )
+        check_convex(self._data[RESPONSE], eta[0], terms.curvature[0])
 
     def start(self) -> Array:
         """Linear predictor (1, n) of no features: the offset."""
@@ -286,6 +313,7 @@ class RowLoss:
 
     def gap(self, eta: Array, terms: Terms, s: float) -> float:
         """Sum of w (loss + loss*(v) - v eta) at v = s times the derivative."""
+        self._check(eta, terms)
         if s == 1.0:
             return 0.0
         if s == 0.0 or not self.has_conjugate:
