@@ -86,10 +86,10 @@ from typing import NamedTuple
 class Parabola(NamedTuple):
     width: float
     def terms(self, y, eta):
-        r = eta - y
-        return r * r / (2.0 * self.width), r / self.width, 1.0 / self.width
+        r, steep = eta - y, {factor} / self.width
+        return 0.5 * steep * r * r, steep * r, steep
     def minimum(self, y):
-        return {minimum}
+        return 0.0
 """
 
 USE_OWN_LOSS = """
@@ -187,11 +187,11 @@ def test_a_class_of_the_user_is_cached_and_followed(copy: Path) -> None:
 
 def test_a_loss_of_the_user_is_cached_and_followed(copy: Path) -> None:
     """Squares 9 + 1 + 1 + 9 around the mean, over the width: a deviance of 10."""
-    (copy / "parabola.py").write_text(OWN_LOSS.format(minimum="0.0"))
+    (copy / "parabola.py").write_text(OWN_LOSS.format(factor="1.0"))
     assert run(copy, USE_OWN_LOSS) == "10.0 0"
     assert run(copy, USE_OWN_LOSS) == "10.0 1"
-    # The loss alone changes: 4 rows of weight 1/4, each 0.5 less below its infimum.
-    (copy / "parabola.py").write_text(OWN_LOSS.format(minimum="-0.5"))
+    # The loss alone changes.
+    (copy / "parabola.py").write_text(OWN_LOSS.format(factor="1.4"))
     assert run(copy, USE_OWN_LOSS) == "14.0 0"
 
 

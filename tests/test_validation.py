@@ -95,7 +95,7 @@ def test_extreme_values_are_fine():
     problem = check_problem(
         CALL,
         matrix(),
-        response() * 1e200,
+        response() * 1e150,
         penalty_factor=np.full(P, np.inf),
         lower=[-np.inf, 0, -1, -0.0],
         upper=[np.inf, 0, 1, np.inf],
