@@ -258,7 +258,8 @@ def check_training(at: str, response: Response, weights: FloatArray) -> None:
 
 def is_partition(folds: Sequence[Fold], n: int) -> bool:
     """Whether every row is held out once, and counts once in all other folds."""
-    if sum(fold.held_out.size for fold in folds) != n:
+    held_out = np.concatenate([fold.held_out for fold in folds])
+    if not np.array_equal(np.bincount(held_out, minlength=n), np.ones(n)):
         return False
     times = [np.ones(n) for _ in folds]
     for own, fold in zip(times, folds, strict=True):

@@ -11,7 +11,7 @@ from sklearn import model_selection
 
 from regpath._responses import check_response
 from regpath.families import Binomial, Cox, Gaussian, Multinomial, Poisson, Tweedie
-from regpath.folds import check_folds, rows_of
+from regpath.folds import check_folds, is_partition, rows_of
 
 N = 12
 
@@ -276,6 +276,27 @@ def test_other_errors_of_a_splitter_are_its_own():
 
     with pytest.raises(KeyError, match="mine"):
         folds_of(Splitter())
+
+
+@pytest.mark.parametrize(
+    ("cv", "is_one"),
+    [
+        (4, True),
+        (LABELS, True),
+        ("loo", True),
+        ([(range(6, N), range(6)), (range(6), range(6, N))], True),
+        (model_selection.ShuffleSplit(4, test_size=3, random_state=1), False),
+        (model_selection.RepeatedKFold(n_splits=3, n_repeats=2), False),
+        ([(range(6, N), range(6))] * 2, False),
+        ([(range(1, N), [0] * 6), (range(N - 1), [N - 1] * 6)], False),
+        ([(range(6, N - 1), range(6)), (range(6), range(6, N))], False),  # trained without a row
+    ],
+    ids=str,
+)
+def test_a_partition_holds_out_every_row_once(cv, is_one):
+    if isinstance(cv, list) and isinstance(cv[0], tuple):
+        cv = [tuple(np.array(part) for part in pair) for pair in cv]
+    assert is_partition(folds_of(cv), N) is is_one
 
 
 # ---------------------------------------------------------------------------------------- pairs
