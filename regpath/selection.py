@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -155,29 +155,52 @@ def cv_path(
     common = call, problem, settings, folds, scorer, y, grouped
     work = FoldWork(*common, fold_lambdas, n_jobs, started, extend or ratios.size > 1)
     total = settings.n_lambdas if settings.lambdas is None else settings.lambdas.size
-    results = {}
     with progress_bar(progress, total * (1 + len(folds)) * ratios.size, "folds") as advance:
-        for r in sorted(set(ratios.tolist()), reverse=True):
+
+        def solve(r: float) -> CVPath:
             whole, judged = work.run(r, advance)
             result = _assembled(work, whole, judged, n_judged)
             if extend:
                 result, judged = _extended(work, result, judged, advance, n_judged)
-            if relax:
-                result = _relaxed(work, result, judged, gammas, n_judged)
-            results[r] = result
-    cvs = [results[r] for r in ratios.tolist()]
+            return _relaxed(work, result, judged, gammas, n_judged) if relax else result
+
+        results = _one_by_one(work, sorted(set(ratios.tolist()), reverse=True), solve)
+    cvs = [results[r] for r in ratios.tolist() if r in results]
     warn_of_misses(call, [p for cv in cvs for p in (cv.path, *cv.fold_paths)], stacklevel=3)
+    refits = [cv.relaxed for cv in cvs if cv.relaxed is not None]
+    warn_of_refits(call, [path for one in refits for path in (one.path, *one.fold_paths)])
     surface = CVSurface(tuple(cvs))
     _warn_of_edge(call, surface.best)
     return surface if np.ndim(l1_ratio) else cvs[0]
+
+
+def _one_by_one(
+    work: FoldWork, ratios: Sequence[float], solve: Callable[[float], CVPath]
+) -> dict[float, CVPath]:
+    """The results at one l1_ratio after the other; after an interrupt those that there are."""
+    results: dict[float, CVPath] = {}
+    for r in ratios:
+        try:
+            results[r] = solve(r)
+        except KeyboardInterrupt:
+            if not results:
+                raise
+            last = next(reversed(results))
+            path = results[last].path
+            ended = path.shortened(path.lambdas.size, Status.INTERRUPTED)
+            results[last] = replace(results[last], path=ended)
+            break
+        if work.reason is Status.INTERRUPTED:
+            break
+    return results
 
 
 def _assembled(work: FoldWork, whole: Path, judged: Sequence[Judged], n_judged: int) -> CVPath:
     """The result for the lambdas that every fold has reached."""
     size = min(whole.lambdas.size, *(fold.scores.size for fold in judged))
     paths = [fold.path for fold in judged]
-    if size < whole.lambdas.size:
-        whole = whole.shortened(size)
+    if size < whole.lambdas.size or work.reason is Status.INTERRUPTED:
+        whole = whole.shortened(size, work.reason)
     if work.fold_lambdas == "shared":
         paths = [path.shortened(size) if size < path.lambdas.size else path for path in paths]
     grouped = work.grouped or any(fold.within is None for fold in judged)
@@ -201,9 +224,11 @@ def _assembled(work: FoldWork, whole: Path, judged: Sequence[Judged], n_judged: 
 def _extended(
     work: FoldWork, cv: CVPath, judged: list[Judged], advance: Advance, n_judged: int
 ) -> tuple[CVPath, list[Judged]]:
-    """Continue the grid as long as its smallest lambda is the best one."""
+    """Continue the grid as long as its smallest lambda is the best one and no path has ended."""
     for _ in range(EXTENSIONS):
         lambdas = cv.lambdas
+        if work.reason is not None:
+            break
         if not cv.is_open or not 0.0 < lambdas[-1] < lambdas[-2] < np.inf:
             break
         step = lambdas[-1] / lambdas[-2]
@@ -226,7 +251,6 @@ def _relaxed(
     size = min(blends.whole.lambdas.size, *reached)
     means = [_means(one, size, n_single) for one in blends.judged]
     scores, mean, errors = (np.array(part) for part in zip(*means, strict=True))
-    warn_of_refits(work.call, [blends.whole, *blends.folds], stacklevel=4)
     reason, folds = Status.TIME_BUDGET if size < cv.lambdas.size else None, blends.folds
     if work.fold_lambdas == "shared":
         folds = [fold.shortened(size, reason) for fold in folds]
