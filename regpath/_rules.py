@@ -7,9 +7,37 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["position", "slack"]
+__all__ = ["equal_to_best", "position", "slack", "within"]
 
 Array = NDArray[np.float64]
+
+# Losses that differ by fewer units in the last place are equal but for rounding.
+ULPS = 32
+
+
+def within(losses: Array, limit: float) -> NDArray[np.bool_]:
+    """Which losses are at most a limit, or above it by rounding alone.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> within(np.array([0.3, 0.1 + 0.2, 0.31, np.nan]), 0.3)
+    array([ True,  True, False, False])
+    """
+    rounding = ULPS * np.spacing(abs(limit)) if np.isfinite(limit) else 0.0
+    return np.asarray(losses <= limit + rounding)
+
+
+def equal_to_best(losses: Array) -> NDArray[np.bool_]:
+    """Which losses are the smallest but for rounding; those that are not known are not.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> equal_to_best(np.array([0.4, 0.1 + 0.2, np.nan, 0.3]))
+    array([False,  True, False,  True])
+    """
+    return within(losses, float(np.nanmin(losses)))
 
 
 def slack(call: str, rule: Any, best: float, error: float) -> float:

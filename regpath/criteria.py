@@ -13,6 +13,7 @@ from scipy.special import gammaln
 
 from regpath._freedom import CALL, degrees_of_freedom, needs_data
 from regpath._responses import check_response
+from regpath._rules import equal_to_best
 from regpath._table import native_frame
 from regpath.result import Path
 
@@ -98,7 +99,7 @@ class Criteria:
             raise ValueError(
                 f"Criteria.best({name!r}): it is defined for no point of the path; {advice}."
             )
-        return int(np.argmin(values))
+        return int(np.argmax(equal_to_best(values)))
 
     def to_frame(self, backend: Any = None) -> Any:
         """Give the criteria as a data frame with one row per lambda.

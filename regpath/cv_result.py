@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from regpath._parts import Point, frozen, number
 from regpath._predict import PredictionType
-from regpath._rules import position, slack
+from regpath._rules import equal_to_best, position, slack, within
 from regpath._saved import Saved
 from regpath.result import Path
 
@@ -122,13 +122,13 @@ class CVPath(Saved):
 
     @property
     def index_min(self) -> int:
-        """Position of the best mean score; of equal ones the largest lambda."""
+        """Position of the best mean score; of equal ones (but for rounding) the largest lambda."""
         if not self.is_judged:
             raise ValueError(
                 f"CVPath: no fold has a score ({self.score_label}), so that no lambda can be "
                 "chosen; use fewer folds, or another scoring."
             )
-        return int(np.nanargmin(self.losses))
+        return int(np.argmax(equal_to_best(self.losses)))
 
     @property
     def is_open(self) -> bool:
@@ -171,7 +171,7 @@ class CVPath(Saved):
             return position("CVPath.at", rule(self), self.lambdas, "lambdas")
         best, losses = self.index_min, self.losses
         limit = losses[best] + slack("CVPath.at", rule, losses[best], self.std_errors[best])
-        return int(np.argmax(losses <= limit))
+        return int(np.argmax(within(losses, limit)))
 
     def at(self, rule: Any = "1se") -> Point:
         """The model that a rule chooses, fitted to all rows.

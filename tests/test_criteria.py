@@ -425,6 +425,11 @@ def test_ties_go_to_the_larger_lambda():
         noise_variance=1.0, **values,
     )  # fmt: skip
     assert [found.best(name) for name in RULES] == [1] * 6
+    nearly = Criteria(
+        lambdas=[3.0, 2.0, 1.0], df=[1.0, 2.0, 2.0], n_observations=9.0, gamma=0.5,
+        noise_variance=1.0, **dict.fromkeys(RULES, [4.0, 0.1 + 0.2, 0.3]),
+    )  # fmt: skip
+    assert [nearly.best(name) for name in RULES] == [1] * 6
 
 
 def test_one_lambda_and_none(prostate):

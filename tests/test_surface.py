@@ -73,6 +73,13 @@ def test_the_best_score_of_all_decides_on_the_ratio_and_then_the_rule_on_lambda(
         assert surface.relaxed is None
 
 
+def test_of_ratios_that_are_equal_but_for_rounding_the_first():
+    best = {0.2: 0.3, 0.5: 0.1 + 0.2}
+    paths = tuple(ratio_of(r, [3.0, 1.0, best[r], 2.0, 4.0], 0.1) for r in best)
+    for order in (paths, paths[::-1]):
+        assert regpath.CVSurface(order).l1_ratio_min == order[0].path.l1_ratio
+
+
 def test_blends_have_a_ratio_of_their_own():
     lasso = ratio_of(1.0, [9, 8, 7, 3.0, 4], 0.5)
     mixed = ratio_of(0.5, [4, 3.2, 3.1, 4, 5], 0.5)
