@@ -176,3 +176,94 @@ def test_an_end_at_the_last_lambda_is_an_end(data, status):
         Status.DEV_RATIO: {"stop_at_dev_ratio": float(whole.dev_ratio[-1]) * (1.0 - 1e-9)},
     }[status]
     assert regpath.cv_path(*data, extend=True, **(SHORT | options)).lambdas.size == 10
+
+
+@pytest.fixture(scope="module")
+def weak():
+    """Ridge begins far above the best lambda, and little happens there for long."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(80, 30))
+    return X, X @ rng.normal(size=30) + 0.3 * rng.normal(size=80), np.arange(80) % 5
+
+
+@pytest.mark.parametrize("ratio", [0.9, 0.5, 0.1, 1e-3])
+@pytest.mark.parametrize("n_lambdas", [3, 10, 100])
+def test_ridge_far_above_its_best_lambda_is_open_and_extended(weak, ratio, n_lambdas):
+    X, y, cv = weak
+    options = {"cv": cv, "l1_ratio": 0.0, "lambda_min_ratio": ratio, "n_lambdas": n_lambdas}
+    with pytest.warns(regpath.SelectionWarning, match="smaller lambda_min_ratio, or extend=True"):
+        assert regpath.cv_path(X, y, **options).is_open
+    found = regpath.cv_path(X, y, extend=True, **options)
+    assert not found.is_open
+    long = regpath.cv_path(X, y, cv=cv, l1_ratio=0.0, lambdas=np.geomspace(1e4, 1e-6, 300))
+    best = long.mean_scores.min()
+    assert found.mean_scores.min() <= best + 0.01 * long.std_errors[long.index_min]
+
+
+@pytest.mark.parametrize(
+    "lambdas", [[np.inf, 0.5], [2.0, 1.9], [1.0, 1.0 - 1e-9], [np.inf, 1.0, 1.0]], ids=str
+)
+def test_grids_whose_own_steps_lead_nowhere_are_extended(weak, lambdas):
+    X, y, cv = weak
+    found = regpath.cv_path(X, y, cv=cv, l1_ratio=0.0, lambdas=lambdas, extend=True)
+    assert found.lambdas.size > len(lambdas)
+    assert_array_equal(found.lambdas[: len(lambdas)], lambdas)
+    assert not found.is_open
+
+
+def test_a_score_that_is_flat_at_the_end_is_not_open(weak):
+    """Least squares is best: the score comes ever nearer to it."""
+    X, y, cv = weak
+    found = regpath.cv_path(X, y, cv=cv, lambda_min_ratio=1e-8, extend=True)
+    assert found.index_min >= 98
+    assert found.lambdas.size == 100
+    assert not found.is_open
+
+
+def test_an_extension_ends(weak):
+    """The score is better the smaller lambda is, and as fast as ever."""
+    X, y, cv = weak
+
+    def loss(y_true, y_pred, sample_weight):
+        return np.log(np.abs(y_pred - y_pred.mean()).max()) * -1.0
+
+    options = {"cv": cv, "l1_ratio": 0.0, "lambdas": [1e12, 1e11], "scoring": loss}
+    with pytest.warns(regpath.SelectionWarning, match="lambdas that go further down.$") as told:
+        found = regpath.cv_path(X, y, extend=True, **options)
+    assert "extend" not in str(told[0].message)
+    assert found.is_open
+    assert 1e2 <= found.lambdas[-1] < 1e3
+
+
+@pytest.mark.parametrize(
+    ("options", "advice"),
+    [
+        ({}, "pass a smaller lambda_min_ratio, or extend=True"),
+        ({"lambdas": [0.6, 0.5]}, "pass lambdas that go further down, or extend=True"),
+        ({"fold_lambdas": "glmnet"}, "pass a smaller lambda_min_ratio"),
+        ({"max_features": 1}, "raise max_features"),
+        ({"stop_at_dev_ratio": 0.1}, "raise stop_at_dev_ratio"),
+        ({"callback": lambda k, progress: k >= 4}, "let the callback go on"),
+        ({"max_features": 1, "extend": True}, "raise max_features"),
+    ],
+    ids=str,
+)
+def test_advice_is_what_was_not_given(data, options, advice):
+    with pytest.warns(regpath.SelectionWarning) as told:
+        regpath.cv_path(*data, **(SHORT | options))
+    assert str(told[0].message).endswith(f"To do: {advice}.")
+    assert [record.filename for record in told] == [__file__]
+
+
+def test_every_l1_ratio_with_an_open_end_is_named(weak):
+    X, y, cv = weak
+    with pytest.warns(regpath.SelectionWarning) as told:
+        surface = regpath.cv_path(X, y, cv=cv, l1_ratio=[1.0, 0.0], lambda_min_ratio=1e-4)
+    assert [cv.is_open for cv in surface.paths] == [False, True]
+    assert surface.l1_ratio_min != 0.0
+    (message,) = (str(record.message) for record in told)
+    assert f"for 1 of 2 l1_ratios, {surface.lambdas[1, -1]:.4g} (l1_ratio=0)" in message
+
+
+def test_no_word_of_the_edge_after_an_interrupt(data):
+    regpath.cv_path(*data, callback=interrupting(5, []), **SHORT)

@@ -10,6 +10,7 @@ from handmade import make_cv, make_path, make_relaxed_cv
 from numpy.testing import assert_allclose, assert_array_equal
 
 import regpath
+from regpath.grid import default_ratio
 
 # Short grids: the best lambda may well be the last one.
 pytestmark = pytest.mark.filterwarnings("ignore:.*smallest lambda:regpath.SelectionWarning")
@@ -129,8 +130,9 @@ class TestExtend:
         cv = regpath.cv_path(*data, extend=True, **self.OPTIONS)
         assert cv.lambdas.size > 20
         assert not cv.is_open
-        steps = np.diff(np.log(cv.lambdas))
-        assert_allclose(steps, steps[0], rtol=1e-6)
+        steps = np.diff(np.log(cv.lambdas))  # first its own, then those of the default grid
+        assert_allclose(steps[:19], np.log(0.5) / 19, rtol=1e-6)
+        assert_allclose(steps[19:], np.log(default_ratio(*data[0].shape)) / 99, rtol=1e-6)
         assert cv.path.lambdas.size == cv.fold_scores.shape[1]
         again = regpath.cv_path(*data, cv=LABELS, lambdas=cv.lambdas)
         assert_allclose(cv.fold_scores, again.fold_scores, rtol=1e-4)
