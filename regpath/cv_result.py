@@ -255,8 +255,8 @@ class CVPath(Saved):
         Raises
         ------
         ValueError
-            If X has another number of rows, the folds do not hold out every row once, or they have
-            lambdas of their own.
+            If X or the offset has another number of rows, the folds do not hold out every row once,
+            or they have lambdas of their own.
 
         Examples
         --------
@@ -283,6 +283,11 @@ class CVPath(Saved):
             )
         wanted = None if lambda_ is None else self._lambda(lambda_)
         shift = None if offset is None else np.asarray(offset, np.float64)
+        if shift is not None and shift.shape[:1] != (n,):
+            raise ValueError(
+                f"CVPath.out_of_fold(offset=...): the shape is {shift.shape}; there must be one "
+                f"value for each of the {n} rows of X."
+            )
         parts = [
             path.predict(rows_of(X, some), wanted, type, None if shift is None else shift[some])
             for path, some in zip(self.fold_paths, self.held_out, strict=True)

@@ -90,6 +90,8 @@ def check_folds(
         folds = [fold for fold in _by_labels(np.arange(n)) if weights[fold.held_out[0]] > 0.0]
     elif isinstance(cv, numbers.Integral) and not isinstance(cv, bool):
         folds = _by_labels(_random_labels(call, int(cv), response, weights, random_state))
+    elif isinstance(cv, type):
+        raise TypeError(f"{at}: got the class {cv.__name__} itself; make one: cv={cv.__name__}().")
     elif hasattr(cv, "split") and not hasattr(cv, "shape"):
         folds = [_pair(at, pair, n) for pair in _splits(at, cv, X, y)]
     else:
@@ -148,7 +150,7 @@ def _splits(at: str, splitter: Any, X: Any, y: Any) -> Iterable[Any]:
     try:
         return list(splitter.split(X, y))
     except ValueError as error:
-        if "groups" not in str(error):
+        if "'groups'" not in str(error):  # the parameter, in words of scikit-learn
             raise
         raise ValueError(
             f"{at}: {type(splitter).__name__} needs groups ({error}) Pass "
@@ -172,7 +174,10 @@ def _listed(at: str, cv: Any, n: int) -> list[Fold]:
             f"{at}: got {type(cv).__name__}; give a number of folds, 'loo', one label for every "
             "row, a splitter with a method split, or pairs (train, test) of row indices."
         )
-    values = cv if hasattr(cv, "shape") else list(cv)
+    if hasattr(cv, "shape"):
+        values = cv
+    else:  # a list of the values of pyarrow would be one of its objects
+        values = np.asarray(cv) if hasattr(cv, "__array__") else list(cv)
     if not hasattr(values, "shape") and all(_is_pair(item) for item in values):
         return [_pair(at, item, n) for item in values]
     try:
@@ -197,6 +202,8 @@ def _listed(at: str, cv: Any, n: int) -> list[Fold]:
 def _missing(labels: npt.NDArray[Any]) -> bool:
     if labels.dtype.kind == "O":  # nan differs from itself, and pandas.NA is neither
         return any(label is None or (label == label) is not True for label in labels.tolist())
+    if labels.dtype.kind in "mM":
+        return bool(np.isnat(labels).any())
     return labels.dtype.kind == "f" and not np.isfinite(labels).all()
 
 
@@ -235,7 +242,11 @@ def _check_parts(at: str, fold: Fold, weights: FloatArray) -> None:
         if not weights[rows].size:
             raise ValueError(f"{at} has an empty {part} part.")
         if not weights[rows].any():
-            raise ValueError(f"{at} has a {part} part whose rows all have weight 0.")
+            raise ValueError(
+                f"{at} has a {part} part whose rows all have weight 0. Leave that fold out, or "
+                "give its rows the label of another; a number of folds spreads such rows, and "
+                "'loo' leaves them out."
+            )
 
 
 def check_training(at: str, response: Response, weights: FloatArray) -> None:
@@ -246,9 +257,12 @@ def check_training(at: str, response: Response, weights: FloatArray) -> None:
         missing = np.flatnonzero(~(shares[used] > 0.0).any(axis=0))
         if missing.size:
             label = missing[0] if response.classes is None else response.classes[missing[0]]
+            to_do = "Use fewer folds, or stratified ones (a number of folds makes such)."
+            if np.count_nonzero(shares[:, missing[0]]) == 1:
+                to_do = "It has one row only: leave that row out, or join the class to another."
             raise ValueError(
                 f"{at} has no row of class {label!s} in its training part; every class is needed "
-                "there. Use fewer folds, or stratified ones (a number of folds makes such)."
+                f"there. {to_do}"
             )
     if isinstance(family, Poisson | Tweedie) and not y[used].any():
         raise ValueError(f"{at} has only zeros as responses in its training part.")

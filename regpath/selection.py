@@ -22,7 +22,7 @@ from regpath.fold_work import Advance, FoldLambdas, FoldWork, Judged, root_mean_
 from regpath.folds import check_folds
 from regpath.grid import default_ratio
 from regpath.loop import progress_bar, warn_of_misses
-from regpath.path import check
+from regpath.path import check, keywords_of
 from regpath.relaxed import warn_of_refits
 from regpath.relaxed_cv import RelaxedCV, check_gammas
 from regpath.result import Path
@@ -152,7 +152,8 @@ def cv_path(
     """
     call, started = "cv_path", time.monotonic()
     ratios = _check_ratios(call, l1_ratio)
-    problem, settings = check(call, X, y, {**options, "l1_ratio": ratios[0], "progress": progress})
+    given = {**options, "l1_ratio": ratios[0], "progress": progress}
+    problem, settings = check(call, X, y, given, keywords_of(cv_path))
     _check_choice(call, "fold_lambdas", fold_lambdas, ("shared", "glmnet"))
     _check_flag(call, "grouped", grouped)
     _check_extend(call, extend, fold_lambdas)

@@ -168,6 +168,12 @@ def test_out_of_fold_with_offset(data):
     assert_allclose(((found - data[1][:, None]) ** 2).mean(axis=0), cv.mean_scores, rtol=1e-10)
 
 
+@pytest.mark.parametrize("offset", [1.0, np.ones(3), np.ones(N + 1)], ids=np.shape)
+def test_out_of_fold_needs_an_offset_for_every_row(cv, data, offset):
+    with pytest.raises(ValueError, match=rf"out_of_fold\(offset=.* each of the {N} rows"):
+        cv.out_of_fold(data[0], "min", offset=offset)
+
+
 def test_out_of_fold_needs_every_row_once(cv, data):
     X, y = data
     with pytest.raises(ValueError, match=rf"hold out {N} rows, .* X has {N - 1}"):
@@ -441,6 +447,16 @@ def test_progress(data, capsys):
         ({"scoring": "auc"}, ValueError, r"cv_path\(scoring='auc'\)"),
         ({"scoring": 3}, TypeError, r"cv_path\(scoring=3\)"),
         ({"foo": 3}, TypeError, r"cv_path\(foo=...\): there is no such option"),
+        (
+            {"foo": 3},
+            TypeError,
+            "known: cv, scoring, .* extend, l1_ratio, family, .* sample_weight",
+        ),
+        ({"weights": 3}, TypeError, r"cv_path\(weights=...\): .* did you mean 'sample_weight'"),
+        ({"gamma": 3}, TypeError, "did you mean 'gammas'"),
+        ({"folds": 3}, TypeError, "did you mean 'cv'"),
+        ({"foldid": 3}, TypeError, "did you mean 'cv'"),
+        ({"scoring": lambda y: 0.0}, TypeError, r"cv_path\(scoring=<lambda>\): .* must take"),
         ({"tol": -1}, ValueError, r"cv_path\(tol=-1\)"),
         ({"cv": 1}, ValueError, r"cv_path\(cv=1\)"),
         ({"sample_weight": [1.0]}, ValueError, r"cv_path\(sample_weight=...\)"),
