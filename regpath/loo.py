@@ -91,8 +91,8 @@ def leave_one_out(path: Path, X: Any, y: Any, *, rescale: bool = True) -> Array:
     Raises
     ------
     ValueError
-        If the path is of another kind, the data are not those of the fit, or fewer than two rows
-        have a positive weight.
+        If the path is of another kind, the data have other shapes than those of the fit (whether
+        their values are the same is not checked), or fewer than two rows have a positive weight.
 
     References
     ----------
