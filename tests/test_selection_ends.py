@@ -246,7 +246,7 @@ def test_an_extension_ends(weak):
         ({"callback": lambda k, progress: k >= 4}, "let the callback go on"),
         ({"max_features": 1, "extend": True}, "raise max_features"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else " ".join(value) or "nothing",
 )
 def test_advice_is_what_was_not_given(data, options, advice):
     with pytest.warns(regpath.SelectionWarning) as told:

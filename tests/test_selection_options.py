@@ -456,7 +456,7 @@ def test_progress(data, capsys):
         ({"gamma": 3}, TypeError, "did you mean 'gammas'"),
         ({"folds": 3}, TypeError, "did you mean 'cv'"),
         ({"foldid": 3}, TypeError, "did you mean 'cv'"),
-        ({"scoring": lambda y: 0.0}, TypeError, r"cv_path\(scoring=<lambda>\): .* must take"),
+        ({"scoring": abs}, TypeError, r"cv_path\(scoring=abs\): .* must take"),
         ({"tol": -1}, ValueError, r"cv_path\(tol=-1\)"),
         ({"cv": 1}, ValueError, r"cv_path\(cv=1\)"),
         ({"sample_weight": [1.0]}, ValueError, r"cv_path\(sample_weight=...\)"),
