@@ -119,7 +119,9 @@ class FitOptions(NamedTuple):
         """
         from regpath import families
 
-        family = families.resolve(call, self.family, **family_options(self.family, self.option))
+        family = families.resolve(
+            call, self.family, **family_options(call, self.family, self.option)
+        )
         table = read_table(self.data)
         offset = None if self.offset is None else table.vector(self.offset, "--offset")
         wanted = {option: name for option, name in beside.items() if name is not None}
@@ -266,12 +268,12 @@ def _response(
     return table.vector(target, "--target"), []
 
 
-def family_options(family: str, texts: Sequence[str] | None) -> dict[str, Any]:
+def family_options(call: str, family: str, texts: Sequence[str] | None) -> dict[str, Any]:
     """Options of a family from NAME=VALUE."""
     from regpath.families import resolve
 
     # Strata are one label a row: nothing for a command line.
-    known = {k: v for k, v in resolve("fit", family)._asdict().items() if k != "strata"}
+    known = {k: v for k, v in resolve(call, family)._asdict().items() if k != "strata"}
     options: dict[str, Any] = {}
     for text in texts or ():
         name, separator, value = text.partition("=")

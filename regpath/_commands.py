@@ -65,6 +65,12 @@ Writers: TypeAlias = dict[str, Callable[[FilePath], None]]
 INTERRUPTED = 130
 """Exit code of a command that was interrupted."""
 
+OPTIONS = (
+    ("a smaller lambda_min_ratio", "a smaller --lambda-min-ratio"),
+    ("extend=True", "--extend"),
+)
+"""What warnings advise, in Python and at the command line."""
+
 OPTIONAL_PACKAGES = ("sklearn", "matplotlib", "narwhals", "pandas", "polars", "pyarrow", "dask")
 """Shown by ``regpath info`` beside the packages that are always there."""
 
@@ -286,7 +292,10 @@ def warnings_as_lines() -> Iterator[None]:
         warnings.simplefilter("default")
         yield
     for warning in caught:
-        print("regpath: warning:", " ".join(str(warning.message).split()), file=sys.stderr)
+        text = " ".join(str(warning.message).split())
+        for python, option in OPTIONS:
+            text = text.replace(python, option)
+        print("regpath: warning:", text, file=sys.stderr)
 
 
 def _print_path(path: Path) -> None:

@@ -272,7 +272,8 @@ def _gathered(design: Dense | Csc, features: Index) -> Dense | Csc:
     shape = (design.n_rows, len(design.indptr) - 1)
     whole = csc_array((design.data, design.indices, design.indptr), shape=shape, copy=False)
     some = whole[:, features]
-    parts = some.data, some.indices.astype(design.indices.dtype), some.indptr
+    indices = some.indices.astype(design.indices.dtype)
+    parts = some.data, indices, some.indptr.astype(design.indptr.dtype)
     for part in parts:
         part.flags.writeable = False
-    return Csc(parts[0], parts[1], parts[2].astype(design.indptr.dtype), design.n_rows)
+    return Csc(*parts, design.n_rows)

@@ -13,6 +13,7 @@ from regpath.families import Binomial, Multinomial
 from regpath.losses import GammaLog, Huber, Logistic, Poisson, Probit, Tweedie
 from regpath.path import enet_path, lasso_path, ridge_path
 from regpath.penalties import ElasticNet
+from regpath.relaxed import relax
 from regpath.selection import cv_path
 from regpath.solvers.cox import CoxLoss
 from regpath.solvers.geometry import measure
@@ -112,7 +113,7 @@ def _exercise_dependent_columns() -> None:
 
 
 def _exercise_scores() -> None:
-    """Deviances of every family, and scores that compare rows."""
+    """Deviances of every family, scores that compare rows, and refits."""
     rng = np.random.default_rng(4)
     X = np.asfortranarray(rng.standard_normal((60, 3)))
     y, event = np.arange(60.0) + 1.0, np.arange(60) % 2
@@ -131,6 +132,7 @@ def _exercise_scores() -> None:
         for scoring in ranks.get(family, ("deviance",)):
             # Down to 0, where the best may well be.
             cv_path(X, response, family=family, cv=folds, scoring=scoring, lambdas=[0.1, 0.0])
+    relax(lasso_path(X, y, n_lambdas=3), X, y)
 
 
 def _exercise_families() -> None:
@@ -148,7 +150,8 @@ def _exercise_families() -> None:
     for family in ("multinomial", "multigaussian"):
         lasso_path(X, y, family=family, n_lambdas=3)
     lasso_path(X, np.column_stack([y, np.ones(40)]), family="cox", n_lambdas=3)
-    lasso_path(X, y, family=Multinomial(grouped=True), n_lambdas=3)
+    for Z in (X, csc_array(X), csc_array(X.astype(np.float32))):
+        lasso_path(Z, y, family=Multinomial(grouped=True), n_lambdas=3)
     _exercise_gaps(y)
 
 

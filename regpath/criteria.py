@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -13,6 +14,7 @@ from scipy.special import gammaln
 
 from regpath._freedom import CALL, degrees_of_freedom, needs_data
 from regpath._responses import check_response
+from regpath._rules import equal_to_best
 from regpath._table import native_frame
 from regpath.result import Path
 
@@ -98,7 +100,7 @@ class Criteria:
             raise ValueError(
                 f"Criteria.best({name!r}): it is defined for no point of the path; {advice}."
             )
-        return int(np.argmin(values))
+        return int(np.argmax(equal_to_best(values)))
 
     def to_frame(self, backend: Any = None) -> Any:
         """Give the criteria as a data frame with one row per lambda.
@@ -201,8 +203,8 @@ def criteria(
     Raises
     ------
     ValueError
-        If the data are needed and missing, or are not those of the fit, or an option is out of
-        range.
+        If the data are needed and missing, or have other shapes than those of the fit, or an option
+        is out of range. Whether their values are the same is not checked.
 
     References
     ----------
@@ -317,7 +319,15 @@ def _noise_variance(path: Path, deviance: FloatArray, df: FloatArray, n: float) 
 # ------------------------------------------------------------------------------------ data, sizes
 
 
-def _check_options(gamma: float, noise_variance: float | None, n: float | None) -> None:
+def _check_options(gamma: Any, noise_variance: Any, n: Any) -> None:
+    for name, value in (
+        ("gamma", gamma),
+        ("noise_variance", noise_variance),
+        ("n_observations", n),
+    ):
+        optional = name != "gamma" and value is None
+        if isinstance(value, bool) or not (optional or isinstance(value, numbers.Real)):
+            raise TypeError(f"{CALL}({name}={value!r}): it must be a number.")
     if not 0.0 <= gamma <= 1.0:
         raise ValueError(f"{CALL}(gamma={gamma!r}): gamma must lie between 0 (BIC) and 1.")
     for name, value in (("noise_variance", noise_variance), ("n_observations", n)):

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from regpath._parts import Point, frozen, number
 from regpath._predict import PredictionType
-from regpath._rules import position, slack
+from regpath._rules import equal_to_best, position, slack, still_to_gain, within
 from regpath._saved import Saved
 from regpath.result import Path
 
@@ -23,8 +23,8 @@ __all__ = ["CVPath"]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
 IntArray: TypeAlias = npt.NDArray[np.int64]
-# Improvement in standard errors that is none, while lambda falls by this factor.
-FLAT, FLAT_OVER = 0.01, 1.6
+# Improvement in standard errors that is none.
+FLAT = 0.01
 
 
 @dataclass(frozen=True, kw_only=True, repr=False, eq=False)
@@ -122,25 +122,27 @@ class CVPath(Saved):
 
     @property
     def index_min(self) -> int:
-        """Position of the best mean score; of equal ones the largest lambda."""
+        """Position of the best mean score; of equal ones (but for rounding) the largest lambda."""
         if not self.is_judged:
             raise ValueError(
                 f"CVPath: no fold has a score ({self.score_label}), so that no lambda can be "
                 "chosen; use fewer folds, or another scoring."
             )
-        return int(np.nanargmin(self.losses))
+        return int(np.argmax(equal_to_best(self.losses)))
 
     @property
     def is_open(self) -> bool:
-        """Whether the score still improves at the smallest lambda, by more than noise."""
-        size = self.lambdas.size
-        if size < 2 or not self.is_judged or self.lambdas[-1] == 0.0:
+        """Whether the best score is that of the smallest lambda, and a smaller one may be better.
+
+        It is not if the score is flat there: if on its way to lambda = 0 it would gain at most 0.01
+        standard errors, going on as it does at the end of the grid. Nor is that of one lambda.
+        """
+        if self.lambdas.size < 2 or not self.is_judged or self.lambdas[-1] == 0.0:
             return False
-        near = int(np.count_nonzero(self.lambdas < FLAT_OVER * self.lambdas[-1]))
-        before, last = self.losses[max(0, size - 1 - near)], self.losses[-1]
-        gain = 0.0 if before == last else before - last
-        noise = FLAT * np.nan_to_num(self.std_errors[-1])
-        return self.index_min == size - 1 and not bool(gain <= noise)
+        if self.lambda_min > self.lambdas[-1]:
+            return False
+        noise = FLAT * float(np.nan_to_num(self.std_errors[-1]))
+        return still_to_gain(self.lambdas, self.losses, self.path.settings.tol) > noise
 
     @property
     def index_1se(self) -> int:
@@ -171,7 +173,7 @@ class CVPath(Saved):
             return position("CVPath.at", rule(self), self.lambdas, "lambdas")
         best, losses = self.index_min, self.losses
         limit = losses[best] + slack("CVPath.at", rule, losses[best], self.std_errors[best])
-        return int(np.argmax(losses <= limit))
+        return int(np.argmax(within(losses, limit)))
 
     def at(self, rule: Any = "1se") -> Point:
         """The model that a rule chooses, fitted to all rows.
@@ -253,8 +255,8 @@ class CVPath(Saved):
         Raises
         ------
         ValueError
-            If X has another number of rows, the folds do not hold out every row once, or they have
-            lambdas of their own.
+            If X or the offset has another number of rows, the folds do not hold out every row once,
+            or they have lambdas of their own.
 
         Examples
         --------
@@ -281,6 +283,11 @@ class CVPath(Saved):
             )
         wanted = None if lambda_ is None else self._lambda(lambda_)
         shift = None if offset is None else np.asarray(offset, np.float64)
+        if shift is not None and shift.shape[:1] != (n,):
+            raise ValueError(
+                f"CVPath.out_of_fold(offset=...): the shape is {shift.shape}; there must be one "
+                f"value for each of the {n} rows of X."
+            )
         parts = [
             path.predict(rows_of(X, some), wanted, type, None if shift is None else shift[some])
             for path, some in zip(self.fold_paths, self.held_out, strict=True)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath._held_out import interpolated, predictors
+from regpath._parts import Status
 from regpath.designs import Dense
 from regpath.families import Gaussian
 from regpath.folds import Fold, is_partition, rows_of
@@ -37,6 +38,14 @@ __all__ = ["Blends", "FoldLambdas", "FoldWork", "Judged", "root_mean_square", "t
 Array = NDArray[np.float64]
 Advance = Callable[[int], None]
 FoldLambdas = Literal["shared", "glmnet"]
+# What may end a path, the first of several being told.
+ENDS = (
+    Status.INTERRUPTED,
+    Status.TIME_BUDGET,
+    Status.MAX_FEATURES,
+    Status.DEV_RATIO,
+    Status.CALLBACK,
+)
 
 
 class Judged(NamedTuple):
@@ -120,6 +129,7 @@ class FoldWork:
         with one_blas_thread():
             self._products = self._fold_products(n_threads)
         self._open: dict[int | None, Fit] = {}
+        self._ends: set[Status] = set()
         o = self.options
         self._ends_early = any(
             stop is not None for stop in (o.max_features, o.stop_at_dev_ratio, o.callback)
@@ -135,25 +145,29 @@ class FoldWork:
 
     # -- solve ---------------------------------------------------------------------------------
 
+    @property
+    def reason(self) -> Status | None:
+        """What has ended a path at this l1_ratio; None if nothing has."""
+        return next((end for end in ENDS if end in self._ends), None)
+
     def run(self, l1_ratio: float, advance: Advance) -> tuple[Path, list[Judged]]:
         """Solve the path of all rows and those of the folds, and judge these."""
+        self._ends.clear()
         with one_blas_thread():
             options = replace(self.options, l1_ratio=l1_ratio)
             whole = self._fit(None, self.problem, options, self._first_reader())
             lambdas = self._grid(whole, self.problem, options)
-            if self._ends_early:
-                whole.follow(lambdas, advance)
-                lambdas = lambdas[: whole.size]  # the folds end with it
-            elif self._products is None:
+            lambdas = self._led(whole, lambdas, advance)
+            if self._products is None and not self._ends_early:
                 whole.geometry.reader = self._shared.reader()
             within = replace(self._within, l1_ratio=l1_ratio)
 
             def solve(k: int) -> Judged:
                 return self._judge(k, self._solve(k, within, lambdas, advance))
 
-            first, further = [whole], lambdas[whole.size :]
+            first = [whole]
             del whole  # its solver shall not live longer than its path takes
-            return self._run(lambda: self._go_on(first.pop(), further, advance), solve)
+            return self._run(lambda: self._follow(first.pop(), lambdas, advance), solve)
 
     def extend(self, lambdas: Array, advance: Advance) -> tuple[Path, list[Judged]]:
         """Continue all paths at smaller lambdas, and judge them anew."""
@@ -162,14 +176,31 @@ class FoldWork:
             path = self._go_on(self._open[k], lambdas, self._shared.watched(advance))
             return self._judge(k, Judged(path, path.lambdas, path.lambdas))
 
+        whole = self._open[None]
         with one_blas_thread():
-            return self._run(partial(self._go_on, self._open[None], lambdas, advance), solve)
+            lambdas = self._led(whole, lambdas, advance)
+            return self._run(partial(self._follow, whole, lambdas, advance), solve)
+
+    def _led(self, whole: Fit, lambdas: Array, advance: Advance) -> Array:
+        """The lambdas that the folds go to: an option may end the path of all rows before."""
+        if not self._ends_early:
+            return lambdas
+        before = whole.size
+        whole.follow(lambdas, advance)
+        return lambdas[: whole.size - before]
+
+    def _follow(self, whole: Fit, lambdas: Array, advance: Advance) -> Path:
+        """The path of all rows, which may have been there already."""
+        further = lambdas[:0] if self._ends_early else lambdas
+        return self._go_on(whole, further, self._shared.watched(advance))
 
     def _run(
         self, whole: Callable[[], Path], fold: Callable[[int], Judged]
     ) -> tuple[Path, list[Judged]]:
         jobs: list[Callable[[], Any]] = [whole, *(partial(fold, k) for k in range(len(self.folds)))]
         path, *judged = self._shared.run(jobs, self._at_once())
+        if self._shared.stopped:  # none of them may have noticed
+            self._ends.add(Status.INTERRUPTED)
         return path, judged
 
     def _at_once(self) -> int | None:
@@ -182,6 +213,8 @@ class FoldWork:
 
     def _go_on(self, fit: Fit, lambdas: Array, advance: Advance) -> Path:
         fit.follow(lambdas, advance)
+        if fit.ended is not None:
+            self._ends.add(fit.ended)
         return fit.path()
 
     def _solve(self, k: int, options: Options, lambdas: Array, advance: Advance) -> Judged:

@@ -91,6 +91,8 @@ def check_folds(
         folds = [fold for fold in _by_labels(np.arange(n)) if weights[fold.held_out[0]] > 0.0]
     elif isinstance(cv, numbers.Integral) and not isinstance(cv, bool):
         folds = _by_labels(_random_labels(call, int(cv), response, weights, random_state))
+    elif isinstance(cv, type):
+        raise TypeError(f"{at}: got the class {cv.__name__} itself; make one: cv={cv.__name__}().")
     elif hasattr(cv, "split") and not hasattr(cv, "shape"):
         folds = [_pair(at, pair, n) for pair in _splits(at, cv, X, y)]
     else:
@@ -149,7 +151,7 @@ def _splits(at: str, splitter: Any, X: Any, y: Any) -> Iterable[Any]:
     try:
         return list(splitter.split(X, y))
     except ValueError as error:
-        if "groups" not in str(error):
+        if "'groups'" not in str(error):  # the parameter, in words of scikit-learn
             raise
         raise ValueError(
             f"{at}: {type(splitter).__name__} needs groups ({error}) Pass "
@@ -173,7 +175,10 @@ def _listed(at: str, cv: Any, n: int) -> list[Fold]:
             f"{at}: got {type(cv).__name__}; give a number of folds, 'loo', one label for every "
             "row, a splitter with a method split, or pairs (train, test) of row indices."
         )
-    values = cv if hasattr(cv, "shape") else list(cv)
+    if hasattr(cv, "shape"):
+        values = cv
+    else:  # a list of the values of pyarrow would be one of its objects
+        values = np.asarray(cv) if hasattr(cv, "__array__") else list(cv)
     if not hasattr(values, "shape") and all(_is_pair(item) for item in values):
         return [_pair(at, item, n) for item in values]
     try:
@@ -198,6 +203,8 @@ def _listed(at: str, cv: Any, n: int) -> list[Fold]:
 def _missing(labels: npt.NDArray[Any]) -> bool:
     if labels.dtype.kind == "O":
         return any(is_missing(label) for label in labels.tolist())
+    if labels.dtype.kind in "mM":
+        return bool(np.isnat(labels).any())
     return labels.dtype.kind == "f" and not np.isfinite(labels).all()
 
 
@@ -236,7 +243,11 @@ def _check_parts(at: str, fold: Fold, weights: FloatArray) -> None:
         if not weights[rows].size:
             raise ValueError(f"{at} has an empty {part} part.")
         if not weights[rows].any():
-            raise ValueError(f"{at} has a {part} part whose rows all have weight 0.")
+            raise ValueError(
+                f"{at} has a {part} part whose rows all have weight 0. Leave that fold out, or "
+                "give its rows the label of another; a number of folds spreads such rows, and "
+                "'loo' leaves them out."
+            )
 
 
 def check_training(at: str, response: Response, weights: FloatArray) -> None:
@@ -247,10 +258,12 @@ def check_training(at: str, response: Response, weights: FloatArray) -> None:
         missing = np.flatnonzero(~(shares[used] > 0.0).any(axis=0))
         if missing.size:
             label = missing[0] if response.classes is None else response.classes[missing[0]]
+            to_do = "Spread its rows over several folds (a number of folds does)."
+            if np.count_nonzero(shares[:, missing[0]]) == 1:
+                to_do = "It has one row only: leave that row out, or join the class to another."
             raise ValueError(
                 f"{at} has no row of class {label!s} in its training part; every class is needed "
-                "there. Spread its rows over several folds; if it has too few, merge it with "
-                "another class or drop its rows."
+                f"there. {to_do}"
             )
     if isinstance(family, Poisson | Tweedie) and not y[used].any():
         raise ValueError(f"{at} has only zeros as responses in its training part.")
@@ -260,7 +273,8 @@ def check_training(at: str, response: Response, weights: FloatArray) -> None:
 
 def is_partition(folds: Sequence[Fold], n: int) -> bool:
     """Whether every row is held out once, and counts once in all other folds."""
-    if sum(fold.held_out.size for fold in folds) != n:
+    held_out = np.concatenate([fold.held_out for fold in folds])
+    if not np.array_equal(np.bincount(held_out, minlength=n), np.ones(n)):
         return False
     times = [np.ones(n) for _ in folds]
     for own, fold in zip(times, folds, strict=True):

@@ -28,6 +28,7 @@ from scipy.linalg import qr
 from scipy.sparse import csr_array, issparse
 
 from regpath._hat import column_gram, free_basis, matrix_of, row_blocks, row_gram
+from regpath._rules import equal_to_best
 from regpath._stated_design import EPS, Dense, Sparse, design_of, normalised
 from regpath.criteria import criteria
 from regpath.fold_work import root_mean_square
@@ -90,8 +91,8 @@ def leave_one_out(path: Path, X: Any, y: Any, *, rescale: bool = True) -> Array:
     Raises
     ------
     ValueError
-        If the path is of another kind, the data are not those of the fit, or fewer than two rows
-        have a positive weight.
+        If the path is of another kind, the data have other shapes than those of the fit (whether
+        their values are the same is not checked), or fewer than two rows have a positive weight.
 
     References
     ----------
@@ -136,7 +137,7 @@ class LeaveOneOut:
     @property
     def index_min(self) -> int:
         """Position of the smallest mean squared error; of equal ones the largest lambda."""
-        return int(np.argmin(self.mse))
+        return int(np.argmax(equal_to_best(self.mse)))
 
     @property
     def lambda_min(self) -> float:

@@ -70,6 +70,8 @@ class Fit:
         self._solver: Solver
         self.geometry, self._solver = prepare(call, problem, options, reader, known)
         self._record = Record(self.geometry, self._solver.units, started)
+        self.ended: Status | None = None
+        """What ended the path, be it at the last of its lambdas; None if nothing has."""
 
     @property
     def size(self) -> int:
@@ -103,25 +105,32 @@ class Fit:
 
         ``advance`` is told the number of points after every step.
         """
-        record, watched = self._record, _is_watched(self._options)
-        record.extend(lambdas)
+        self._record.extend(lambdas)
         try:
-            for points in self._solver.path(lambdas):
-                if not watched:
-                    record.add(points)
-                for point in points.split() if watched else ():
-                    reason = _add(self._solver, record, self._options, point)
-                    if reason is not None:
-                        return record.stop(reason)
-                advance(points.size)
+            reason = self._solve(lambdas, advance)
         except OutOfTimeError:
-            record.stop(Status.TIME_BUDGET)
+            reason = Status.TIME_BUDGET
         except LossError as error:
             raise refused(self._call, self._problem.response.family, error) from None
         except KeyboardInterrupt:
-            if not record.size:
+            if not self._record.size:
                 raise
-            record.stop(Status.INTERRUPTED)
+            reason = Status.INTERRUPTED
+        if reason is not None:
+            self.ended = reason
+            self._record.stop(reason)
+
+    def _solve(self, lambdas: Array, advance: Callable[[int], None]) -> Status | None:
+        """Record what the solver finds; returns why an option ends the path, or None."""
+        record, watched = self._record, _is_watched(self._options)
+        for points in self._solver.path(lambdas):
+            if not watched:
+                record.add(points)
+            for point in points.split() if watched else ():
+                reason = _add(self._solver, record, self._options, point)
+                if reason is not None:
+                    return reason
+            advance(points.size)
         return None
 
     def restrict(self, features: NDArray[np.int64], *, afresh: bool = False) -> None:
@@ -131,6 +140,7 @@ class Fit:
         """
         assert isinstance(self._solver, ProxNewtonSolver)
         self._solver.restrict(features, afresh=afresh)
+        self.ended = None
         self._record = Record(self.geometry, self._solver.units, self._record.started)
 
     def path(self) -> Path:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from regpath.loop import ConvergenceWarning, Fit, progress_bar, warn_of_misses
 from regpath.penalties import ElasticNet
 from regpath.record import Progress
 from regpath.result import Path
-from regpath.validation import Options, Problem, check_options, check_problem
+from regpath.validation import Options, Problem, check_options, check_problem, refuse_unknown
 
 __all__ = [
     "ConvergenceWarning",
@@ -22,6 +23,7 @@ __all__ = [
     "check",
     "enet_path",
     "fit_path",
+    "keywords_of",
     "lasso_path",
     "refit",
     "ridge_path",
@@ -277,6 +279,12 @@ def _without_ratio(call: str, options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
+def keywords_of(function: Callable[..., Any]) -> list[str]:
+    """Names of the options of a function."""
+    parameters = inspect.signature(function).parameters.values()
+    return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+
+
 _DATA = ("sample_weight", "offset", "penalty_factor", "lower", "upper")
 
 
@@ -293,9 +301,15 @@ def _fit(call: str, X: Any, y: Any, **arguments: Any) -> Path:
     return path
 
 
-def check(call: str, X: Any, y: Any, arguments: dict[str, Any]) -> tuple[Problem, Options]:
-    """Data and options of a fit in canonical form, or an error."""
+def check(
+    call: str, X: Any, y: Any, arguments: dict[str, Any], own: Sequence[str] = ()
+) -> tuple[Problem, Options]:
+    """Data and options of a fit in canonical form, or an error.
+
+    ``own`` are further options of the call, for a message about those that do not exist.
+    """
     arguments = dict(arguments)
+    refuse_unknown(call, arguments, [*dict.fromkeys([*own, *keywords_of(fit_path)])])
     family = families.resolve(call, arguments.pop("family", "gaussian"))
     _check_penalty(call, arguments.pop("penalty", None))
     data = {name: arguments.pop(name, None) for name in _DATA}

@@ -23,6 +23,7 @@ from regpath._drawing import (
     strip,
 )
 from regpath._extras import require
+from regpath._rules import equal_to_best
 from regpath.cv_result import CVPath
 from regpath.relaxed_cv import RelaxedCV
 
@@ -290,10 +291,10 @@ def _mark_best(
     """A dot at the best lambda of every row, and a star at the best of all, which is returned."""
     losses = -scores if greater_is_better else scores
     rows = np.flatnonzero(np.isfinite(losses).any(axis=1))
-    best = np.nanargmin(losses[rows], axis=1)
+    best = np.array([np.argmax(equal_to_best(losses[row])) for row in rows])
     dots: dict[str, Any] = {"markersize": 4, "color": "white", "markeredgecolor": "black"}
     ax.plot(x[rows, best], rows, "o", clip_on=False, zorder=3, **dots)
-    k = int(np.argmin(losses[rows, best]))
+    k = int(np.argmax(equal_to_best(losses[rows, best])))
     row, place = int(rows[k]), int(best[k])
     star: dict[str, Any] = {"markersize": 17, "color": COLOURS[1], "markeredgecolor": "white"}
     ax.plot(x[row, place], row, "*", clip_on=False, zorder=4, **star)

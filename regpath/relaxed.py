@@ -303,7 +303,8 @@ def relax(path: Path, X: Any, y: Any, *, time_budget: float | None = None) -> Re
     Raises
     ------
     ValueError, TypeError
-        If the data are not those of the path; before any work.
+        If shapes, names or classes are not those of the data of the path; before any work. Whether
+        the values are the same is not checked.
 
     Warns
     -----

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from regpath._parts import frozen
 from regpath._predict import PredictionType
-from regpath._rules import position, slack
+from regpath._rules import equal_to_best, position, slack, within
 from regpath._saved import Saved
 from regpath._table import native_frame
 from regpath.relaxed import BlendPoint, RelaxedPath, check_gamma
@@ -128,9 +128,9 @@ class RelaxedCV(Saved):
         losses = self.losses
         if np.isnan(losses).all():
             raise ValueError(f"RelaxedCV: no fold has a score ({self.score_label}).")
-        best = _most_penalised(losses <= np.nanmin(losses))
+        best = _most_penalised(equal_to_best(losses))
         limit = losses[best] + slack("RelaxedCV.at", rule, losses[best], self.std_errors[best])
-        return _most_penalised(losses <= limit)
+        return _most_penalised(within(losses, limit))
 
     def _indices_of(self, chosen: Any) -> tuple[int, int]:
         """Positions of what a function chose."""

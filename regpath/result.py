@@ -229,13 +229,16 @@ class Path(Fields, Saved):
         some = self.coef_storage[:, [index]]
         return some if isinstance(some, np.ndarray) else np.asarray(some.toarray())
 
-    def shortened(self, n_lambdas: int) -> Path:
-        """The first points of the path."""
+    def shortened(self, n_lambdas: int, reason: Status | None = None) -> Path:
+        """The first points of the path; the last one says why, unless it has worse to say."""
         parts = {name: getattr(self, name)[..., :n_lambdas] for name in PER_LAMBDA}
+        statuses = self.statuses[:n_lambdas]
+        if reason is not None and statuses and statuses[-1].ok:
+            statuses = (*statuses[:-1], reason)
         return replace(
             self,
             coef_storage=self.coef_storage[:, :n_lambdas],
-            statuses=self.statuses[:n_lambdas],
+            statuses=statuses,
             **parts,
         )
 

@@ -259,6 +259,7 @@ def resolve(call: str, scoring: str | Function | Scorer | None, family: Family) 
                 "but this name is that of a score; pass "
                 f"make_scorer({name}, greater_is_better=True), or False if it is a loss."
             )
+        _check_signature(f"{call}(scoring={name or 'function'})", scoring)
         return make_scorer(scoring)
     if not (scoring is None or isinstance(scoring, str)):
         raise TypeError(
@@ -339,15 +340,7 @@ def make_scorer(
     if not callable(function):
         raise TypeError(f"make_scorer({function!r}): this is no function.")
     name = name or str(getattr(function, "__name__", "score"))
-    try:
-        inspect.signature(function).bind(None, None, sample_weight=None)
-    except ValueError:  # a function written in C does not say what it takes
-        pass
-    except TypeError:
-        raise TypeError(
-            f"make_scorer({name}): the function must take (y_true, y_pred, sample_weight); "
-            "write lambda y_true, y_pred, sample_weight: ... around it."
-        ) from None
+    _check_signature(f"make_scorer({name})", function)
     return Scorer(
         name=name,
         label=name.replace("_", " "),
@@ -355,6 +348,19 @@ def make_scorer(
         function=function,
         type=type,
     )
+
+
+def _check_signature(at: str, function: Function) -> None:
+    """Refuse a function that cannot be called as scores are."""
+    try:
+        inspect.signature(function).bind(None, None, sample_weight=None)
+    except ValueError:  # a function written in C does not say what it takes
+        pass
+    except TypeError:
+        raise TypeError(
+            f"{at}: the function must take (y_true, y_pred, sample_weight); "
+            "write lambda y_true, y_pred, sample_weight: ... around it."
+        ) from None
 
 
 def _by_function(scorer: Scorer, held: HeldOut) -> FloatArray:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,15 +20,16 @@ from regpath._parts import Status
 from regpath.cv_result import CVPath
 from regpath.fold_work import Advance, FoldLambdas, FoldWork, Judged, root_mean_square
 from regpath.folds import check_folds
+from regpath.grid import default_ratio
 from regpath.loop import progress_bar, warn_of_misses
-from regpath.path import check
+from regpath.path import check, keywords_of
 from regpath.relaxed import warn_of_refits
 from regpath.relaxed_cv import RelaxedCV, check_gammas
 from regpath.result import Path
 from regpath.scoring import resolve
 from regpath.strategy import check_jobs
 from regpath.surface import CVSurface
-from regpath.validation import check_options
+from regpath.validation import Options, check_options
 
 __all__ = ["SelectionWarning", "cv_path"]
 
@@ -37,8 +38,15 @@ Array = NDArray[np.float64]
 # With fewer rows a fold, its score says little: the losses of single rows are taken, as by
 # cv.glmnet.
 LEAST_ROWS = 3
-# How often a grid is extended, by how many lambdas, and the smallest share of lambda_max.
-EXTENSIONS, LONGER, SMALLEST = 20, 20, 1e-10
+# By how many lambdas a grid is extended at a time, down to which share of the largest.
+LONGER, SMALLEST = 20, 1e-10
+# What goes on at the end of a grid where an option has ended it.
+TO_DO = {
+    Status.MAX_FEATURES: "raise max_features",
+    Status.DEV_RATIO: "raise stop_at_dev_ratio",
+    Status.TIME_BUDGET: "raise time_budget",
+    Status.CALLBACK: "let the callback go on",
+}
 
 
 class SelectionWarning(UserWarning):
@@ -99,8 +107,9 @@ def cv_path(
     gammas : array of shape (G,), default (0, 0.25, 0.5, 0.75, 1)
         Shares of the penalised fit in these blends.
     extend : bool, default False
-        Whether to continue the grid towards 0, by 20 lambdas at a time, as long as the score
-        improves at its end. Recommended for ridge, whose default grid often ends above the best
+        Whether to continue the grid towards 0, by 20 lambdas at a time, as long as
+        `CVPath.is_open`: the best score is the last one, and not flat there. It ends at 1e-10 of
+        the largest lambda. Recommended for ridge, whose default grid often ends above the best
         lambda: it begins at 1000 times the largest one of the lasso, as that of glmnet does.
     l1_ratio : float or sequence of float, default 1
         Several make a surface of scores. Each has its own grid; all share the folds, and go on
@@ -108,7 +117,8 @@ def cv_path(
         and a rule such as "1se" then chooses a lambda there.
     **options
         All other options of `fit_path`. ``max_features``, ``stop_at_dev_ratio`` and ``callback``
-        end the whole path, and with it those of the folds.
+        end the whole path, and with it those of the folds. An interrupt ends everything: what all
+        folds have reached is the result, of several l1_ratios those that were begun.
 
     Returns
     -------
@@ -122,8 +132,8 @@ def cv_path(
     Warns
     -----
     SelectionWarning
-        If the best score is at the smallest lambda of the grid, and better by more than 0.01
-        standard errors than where lambda was 1.6 times as large; or if no fold has a score.
+        If the best score of a path, of any l1_ratio, is at the smallest lambda of its grid, and not
+        flat there, see `CVPath.is_open`; or if no fold has a score.
     ConvergenceWarning
         Once, if points of any path miss ``tol``; once, if refits do.
 
@@ -142,7 +152,8 @@ def cv_path(
     """
     call, started = "cv_path", time.monotonic()
     ratios = _check_ratios(call, l1_ratio)
-    problem, settings = check(call, X, y, {**options, "l1_ratio": ratios[0], "progress": progress})
+    given = {**options, "l1_ratio": ratios[0], "progress": progress}
+    problem, settings = check(call, X, y, given, keywords_of(cv_path))
     _check_choice(call, "fold_lambdas", fold_lambdas, ("shared", "glmnet"))
     _check_flag(call, "grouped", grouped)
     _check_extend(call, extend, fold_lambdas)
@@ -155,29 +166,52 @@ def cv_path(
     common = call, problem, settings, folds, scorer, y, grouped
     work = FoldWork(*common, fold_lambdas, n_jobs, started, extend or ratios.size > 1)
     total = settings.n_lambdas if settings.lambdas is None else settings.lambdas.size
-    results = {}
     with progress_bar(progress, total * (1 + len(folds)) * ratios.size, "folds") as advance:
-        for r in sorted(set(ratios.tolist()), reverse=True):
+
+        def solve(r: float) -> CVPath:
             whole, judged = work.run(r, advance)
             result = _assembled(work, whole, judged, n_judged)
             if extend:
                 result, judged = _extended(work, result, judged, advance, n_judged)
-            if relax:
-                result = _relaxed(work, result, judged, gammas, n_judged)
-            results[r] = result
-    cvs = [results[r] for r in ratios.tolist()]
+            return _relaxed(work, result, judged, gammas, n_judged) if relax else result
+
+        results = _one_by_one(work, sorted(set(ratios.tolist()), reverse=True), solve)
+    cvs = [results[r] for r in ratios.tolist() if r in results]
     warn_of_misses(call, [p for cv in cvs for p in (cv.path, *cv.fold_paths)], stacklevel=3)
+    refits = [cv.relaxed for cv in cvs if cv.relaxed is not None]
+    warn_of_refits(call, [path for one in refits for path in (one.path, *one.fold_paths)])
     surface = CVSurface(tuple(cvs))
-    _warn_of_edge(call, surface.best)
+    _warn_of_edge(call, surface, settings, extend, fold_lambdas)
     return surface if np.ndim(l1_ratio) else cvs[0]
+
+
+def _one_by_one(
+    work: FoldWork, ratios: Sequence[float], solve: Callable[[float], CVPath]
+) -> dict[float, CVPath]:
+    """The results at one l1_ratio after the other; after an interrupt those that there are."""
+    results: dict[float, CVPath] = {}
+    for r in ratios:
+        try:
+            results[r] = solve(r)
+        except KeyboardInterrupt:
+            if not results:
+                raise
+            last = next(reversed(results))
+            path = results[last].path
+            ended = path.shortened(path.lambdas.size, Status.INTERRUPTED)
+            results[last] = replace(results[last], path=ended)
+            break
+        if work.reason is Status.INTERRUPTED:
+            break
+    return results
 
 
 def _assembled(work: FoldWork, whole: Path, judged: Sequence[Judged], n_judged: int) -> CVPath:
     """The result for the lambdas that every fold has reached."""
     size = min(whole.lambdas.size, *(fold.scores.size for fold in judged))
     paths = [fold.path for fold in judged]
-    if size < whole.lambdas.size:
-        whole = whole.shortened(size)
+    if size < whole.lambdas.size or work.reason is Status.INTERRUPTED:
+        whole = whole.shortened(size, work.reason)
     if work.fold_lambdas == "shared":
         paths = [path.shortened(size) if size < path.lambdas.size else path for path in paths]
     grouped = work.grouped or any(fold.within is None for fold in judged)
@@ -201,19 +235,22 @@ def _assembled(work: FoldWork, whole: Path, judged: Sequence[Judged], n_judged: 
 def _extended(
     work: FoldWork, cv: CVPath, judged: list[Judged], advance: Advance, n_judged: int
 ) -> tuple[CVPath, list[Judged]]:
-    """Continue the grid as long as its smallest lambda is the best one."""
-    for _ in range(EXTENSIONS):
-        lambdas = cv.lambdas
-        if not cv.is_open or not 0.0 < lambdas[-1] < lambdas[-2] < np.inf:
-            break
-        step = lambdas[-1] / lambdas[-2]
-        further = lambdas[-1] * step ** np.arange(1, LONGER + 1)
-        top = lambdas[np.isfinite(lambdas)][0]
-        if further[-1] < SMALLEST * top:
+    """Continue the grid as long as its smallest lambda is the best one and no path has ended."""
+    while cv.is_open and work.reason is None:
+        further = _further(cv.lambdas, default_ratio(work.problem.n, work.problem.p))
+        if not further.size:
             break
         whole, judged = work.extend(further, advance)
         cv = _assembled(work, whole, judged, n_judged)
     return cv, judged
+
+
+def _further(lambdas: Array, ratio: float) -> Array:
+    """Smaller lambdas, in the steps of the grid; in those of a default one, if these are larger."""
+    own, default = lambdas[-1] / lambdas[-2], ratio ** (1.0 / (Options.n_lambdas - 1))
+    step = min(own, default) if own > 0.0 else default  # 0: after inf
+    further = lambdas[-1] * step ** np.arange(1, LONGER + 1)
+    return np.asarray(further[further >= SMALLEST * lambdas[np.isfinite(lambdas)][0]])
 
 
 def _relaxed(
@@ -226,7 +263,6 @@ def _relaxed(
     size = min(blends.whole.lambdas.size, *reached)
     means = [_means(one, size, n_single) for one in blends.judged]
     scores, mean, errors = (np.array(part) for part in zip(*means, strict=True))
-    warn_of_refits(work.call, [blends.whole, *blends.folds], stacklevel=4)
     reason, folds = Status.TIME_BUDGET if size < cv.lambdas.size else None, blends.folds
     if work.fold_lambdas == "shared":
         folds = [fold.shortened(size, reason) for fold in folds]
@@ -304,22 +340,38 @@ def _check_choice(call: str, name: str, given: Any, choices: Sequence[str]) -> N
         raise ValueError(f"{call}({name}={given!r}): it must be {' or '.join(map(repr, choices))}.")
 
 
-def _warn_of_edge(call: str, cv: CVPath) -> None:
-    """Warn if nothing was judged, or a smaller lambda than the grid has might be better."""
-    if not cv.is_judged:
+def _warn_of_edge(
+    call: str, surface: CVSurface, options: Options, extend: bool, fold_lambdas: FoldLambdas
+) -> None:
+    """Warn if nothing was judged, or smaller lambdas than a grid has might be better."""
+    best = surface.best
+    if not best.is_judged:
         warnings.warn(
-            f"{call}: no fold has a score ({cv.score_label}), so that no lambda can be chosen. "
+            f"{call}: no fold has a score ({best.score_label}), so that no lambda can be chosen. "
             "To do: use fewer folds, or another scoring.",
             SelectionWarning,
             stacklevel=3,
         )
         return
-    if not cv.is_open:
+    ends = [(cv, cv.path.statuses[-1]) for cv in surface.paths if cv.is_open]
+    ends = [(cv, status) for cv, status in ends if status is not Status.INTERRUPTED]
+    if not ends:
         return
+    further = "a smaller lambda_min_ratio"
+    if options.lambdas is not None:
+        further = "lambdas that go further down"
+    if not extend and fold_lambdas == "shared":
+        further += ", or extend=True"
+    to_do = dict.fromkeys(TO_DO.get(status, f"pass {further}") for _, status in ends)
+    of = f" of {len(surface.paths)} l1_ratios" if len(surface.paths) > 1 else ""
+    at = ", ".join(
+        f"{cv.lambdas[-1]:.4g}" + (f" (l1_ratio={cv.path.l1_ratio:g})" if of else "")
+        for cv, _ in ends
+    )
+    grids = f"their grids for {len(ends)}{of}" if of else "the grid"
     warnings.warn(
-        f"{call}: the best {cv.score_label} is at the smallest lambda of the grid, "
-        f"{cv.lambdas[-1]:.4g}; a smaller one may be better. To do: pass a smaller "
-        "lambda_min_ratio, lambdas that go further down, or extend=True.",
+        f"{call}: the best {best.score_label} is at the smallest lambda of {grids}, {at}; a "
+        f"smaller one may be better. To do: {'; '.join(to_do)}.",
         SelectionWarning,
         stacklevel=3,
     )

@@ -6,6 +6,7 @@ Resamples are vectors of weights on one X; their paths share passes over X, as t
 from __future__ import annotations
 
 import math
+import numbers
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -21,7 +22,7 @@ from regpath._saved import Saved
 from regpath.fold_work import training_problem
 from regpath.folds import check_training, generator, strata_of
 from regpath.loop import Fit, progress_bar
-from regpath.path import check
+from regpath.path import check, keywords_of
 from regpath.result import Path
 from regpath.solvers.shared import SharedPasses, room_for
 from regpath.solvers.threads import one_blas_thread, usable_cores
@@ -160,15 +161,21 @@ class StabilityPath(Saved):
         self._check_threshold("selected", threshold)
         count = self.lambdas.size
         if max_false is not None:
+            at = f"StabilityPath.selected(max_false={max_false!r})"
+            if isinstance(max_false, bool) or not isinstance(max_false, numbers.Real):
+                raise TypeError(f"{at}: it must be a number >= 0.")
+            if not max_false >= 0.0:
+                raise ValueError(f"{at}: it must be >= 0.")
             beyond = self.max_false_selections(threshold) > max_false
             count = int(np.argmax(beyond)) if beyond.any() else count
         return np.flatnonzero(self.largest(count) >= threshold - 1e-12)
 
     def _check_threshold(self, method: str, threshold: float) -> None:
+        at = f"StabilityPath.{method}(threshold={threshold!r})"
+        if isinstance(threshold, bool) or not isinstance(threshold, numbers.Real):
+            raise TypeError(f"{at}: it must be a number in (0.5, 1].")
         if not 0.5 < threshold <= 1.0:
-            raise ValueError(
-                f"StabilityPath.{method}(threshold={threshold!r}): it must lie in (0.5, 1]."
-            )
+            raise ValueError(f"{at}: it must lie in (0.5, 1].")
 
     def plot(self, threshold: float = 0.6, ax: Axes | Any = None) -> Axes | Any:
         """Draw frequencies along the path; see `regpath.plot_selection.plot_stability`."""
@@ -203,7 +210,7 @@ def stability_path(
     *,
     n_resamples: int = 100,
     kind: str = "subsample",
-    sample_fraction: float = 0.5,
+    sample_fraction: float | None = None,
     n_jobs: int | None = None,
     progress: bool = False,
     random_state: Any = None,
@@ -219,8 +226,9 @@ def stability_path(
     kind : {"subsample", "bootstrap"}, default "subsample"
         Rows without replacement, or as many as there are with replacement. Classes (events, for
         cox) keep their shares.
-    sample_fraction : float, default 0.5
-        Rows of a subsample. Those of one half come in complementary pairs (Shah and Samworth 2013).
+    sample_fraction : float, optional
+        Rows of a subsample, by default 0.5. Those of one half come in complementary pairs (Shah and
+        Samworth 2013). Bootstrap samples have none.
     n_jobs : int, optional
         Resamples that are worked on at the same time. Default: all usable cores. Results do not
         depend on it.
@@ -253,11 +261,13 @@ def stability_path(
     ((8, 100), 'lcavol')
     """
     call, started = "stability_path", time.monotonic()
-    problem, settings = check(call, X, y, {**options, "progress": progress})
+    own = keywords_of(stability_path)
+    problem, settings = check(call, X, y, {**options, "progress": progress}, own)
     n_jobs = check_jobs(call, n_jobs)
-    _check(call, n_resamples, kind, sample_fraction, settings)
+    fraction = _checked_fraction(call, kind, sample_fraction)
+    _check(call, n_resamples, settings)
     rng = generator(call, random_state)
-    resamples = list(_resamples(problem, n_resamples, kind, sample_fraction, rng))
+    resamples = list(_resamples(call, problem, n_resamples, kind, fraction, rng))
     for k, times in enumerate(resamples):
         check_training(f"{call}: resample {k}", problem.response, problem.weights * times)
     n_threads = settings.n_threads or usable_cores()
@@ -287,8 +297,8 @@ def stability_path(
         mean_selected=np.mean([one.come for one in found], axis=0),
         n_resamples=n_resamples,
         kind=kind,
-        sample_fraction=float(sample_fraction) if kind == "subsample" else 1.0,
-        complementary=kind == "subsample" and sample_fraction == 0.5,
+        sample_fraction=fraction,
+        complementary=kind == "subsample" and fraction == 0.5,
         feature_names=problem.feature_names,
         info={
             "passes": shared.passes,
@@ -317,13 +327,20 @@ def _selection(path: Path, n_lambdas: int) -> _Selection:
 
 
 def _resamples(
-    problem: Problem, n_resamples: int, kind: str, fraction: float, rng: np.random.Generator
+    call: str,
+    problem: Problem,
+    n_resamples: int,
+    kind: str,
+    fraction: float,
+    rng: np.random.Generator,
 ) -> Iterator[Array]:
     """How often every row counts, for one resample after the other."""
     n, used = problem.n, np.flatnonzero(problem.weights)
     groups = strata_of(problem.response)
     kinds = np.zeros(n) if groups is None else groups
     parts = [used[kinds[used] == value] for value in np.unique(kinds[used])]
+    sizes = [max(1, math.floor(fraction * part.size)) for part in parts]
+    _check_sizes(call, fraction, parts, sizes)
     draw: Callable[[], Iterator[Array]]
 
     def bootstrap() -> Iterator[Array]:
@@ -332,7 +349,6 @@ def _resamples(
 
     def subsamples() -> Iterator[Array]:
         orders = [rng.permutation(part) for part in parts]
-        sizes = [max(1, math.floor(fraction * part.size)) for part in parts]
         first = [order[:size] for order, size in zip(orders, sizes, strict=True)]
         second = [order[size : 2 * size] for order, size in zip(orders, sizes, strict=True)]
         for rows in (first, second) if fraction == 0.5 else (first,):
@@ -347,17 +363,43 @@ def _resamples(
             count += 1
 
 
-def _check(call: str, n_resamples: Any, kind: Any, fraction: Any, options: Any) -> None:
-    if isinstance(n_resamples, bool) or not isinstance(n_resamples, int | np.integer):
-        raise TypeError(f"{call}(n_resamples={n_resamples!r}): it must be an integer.")
-    if n_resamples < 1:
-        raise ValueError(f"{call}(n_resamples={n_resamples}): it must be at least 1.")
+def _check_sizes(call: str, fraction: float, parts: list[Any], sizes: list[int]) -> None:
+    """Refuse resamples of fewer than two rows, which select nothing."""
+    n_used = sum(part.size for part in parts)
+    smallest = sum(sizes)
+    if fraction == 0.5:  # what the other half leaves
+        smallest = sum(min(s, part.size - s) for part, s in zip(parts, sizes, strict=True))
+    if smallest < 2:
+        raise ValueError(
+            f"{call}(sample_fraction={fraction:g}): of {n_used} rows of positive weight some "
+            f"resample would have {smallest}; at least 2 are needed. Use a larger fraction, or "
+            "more rows."
+        )
+
+
+def _checked_fraction(call: str, kind: Any, fraction: Any) -> float:
+    """Rows of a resample, relative to all."""
     if kind not in ("subsample", "bootstrap"):
         raise ValueError(f"{call}(kind={kind!r}): it must be 'subsample' or 'bootstrap'.")
+    if fraction is None:
+        return 0.5 if kind == "subsample" else 1.0
+    if kind == "bootstrap":
+        raise ValueError(
+            f"{call}(sample_fraction={fraction!r}): a bootstrap sample draws as many rows as there "
+            "are; leave it out, or use kind='subsample'."
+        )
     if isinstance(fraction, bool) or not isinstance(fraction, int | float | np.number):
         raise TypeError(f"{call}(sample_fraction={fraction!r}): it must be a number.")
     if not 0.0 < fraction < 1.0:
         raise ValueError(f"{call}(sample_fraction={fraction!r}): it must lie between 0 and 1.")
+    return float(fraction)
+
+
+def _check(call: str, n_resamples: Any, options: Any) -> None:
+    if isinstance(n_resamples, bool) or not isinstance(n_resamples, int | np.integer):
+        raise TypeError(f"{call}(n_resamples={n_resamples!r}): it must be an integer.")
+    if n_resamples < 1:
+        raise ValueError(f"{call}(n_resamples={n_resamples}): it must be at least 1.")
     for name in ("callback", "time_budget"):
         if getattr(options, name) is not None:
             raise ValueError(

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from regpath._parts import Point
 from regpath._predict import PredictionType
+from regpath._rules import equal_to_best
 from regpath._saved import Saved
 from regpath.cv_result import CVPath
 
@@ -183,4 +184,4 @@ class CVSurface(Saved):
 def _least(losses: Sequence[FloatArray]) -> int:
     """Position of the array with the smallest number; of equal ones the first, 0 if all are nan."""
     best = [np.nan if np.isnan(a).all() else float(np.nanmin(a)) for a in losses]
-    return 0 if np.isnan(best).all() else int(np.nanargmin(best))
+    return 0 if np.isnan(best).all() else int(np.argmax(equal_to_best(np.array(best))))

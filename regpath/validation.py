@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 import numbers
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, NamedTuple, TypeAlias
 
@@ -46,6 +46,7 @@ __all__ = [
     "check_design",
     "check_options",
     "check_problem",
+    "refuse_unknown",
 ]
 
 FloatArray: TypeAlias = npt.NDArray[np.float64]
@@ -253,11 +254,7 @@ def check_options(call: str, **options: Any) -> Options:
     ValueError: lasso_path(tol=-1): tol must be a finite number > 0.
     """
     defaults = {field.name: field.default for field in fields(Options)}
-    for name in options:
-        if name not in defaults:
-            close = difflib.get_close_matches(name, defaults, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(defaults)}."
-            raise TypeError(f"{call}({name}=...): there is no such option; {hint}")
+    refuse_unknown(call, options, [*defaults])
     values = {
         name: _option(call, name, value)
         for name, value in options.items()
@@ -266,7 +263,35 @@ def check_options(call: str, **options: Any) -> Options:
     return Options(**values)
 
 
+def refuse_unknown(call: str, given: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse options that do not exist, with the name that was meant or all that there are.
+
+    Examples
+    --------
+    >>> refuse_unknown("cv_path", ["gamma"], ["gammas", "tol"])
+    Traceback (most recent call last):
+    TypeError: cv_path(gamma=...): there is no such option; did you mean 'gammas'?
+    """
+    for name in given:
+        if name not in known:
+            meant = _ELSEWHERE.get(name)
+            close = [meant] if meant in known else difflib.get_close_matches(name, known, n=1)
+            hint = f"did you mean {close[0]!r}?" if close else f"known: {', '.join(known)}."
+            raise TypeError(f"{call}({name}=...): there is no such option; {hint}")
+
+
 # ---------------------------------------------------------------------------------------- options
+
+# What other packages call our options, where the names are not alike.
+_ELSEWHERE = {
+    "weights": "sample_weight",
+    "alpha": "l1_ratio",
+    "alphas": "lambdas",
+    "folds": "cv",
+    "n_folds": "cv",
+    "nfolds": "cv",
+    "foldid": "cv",
+}
 
 
 class _OptionRule(NamedTuple):

@@ -260,7 +260,7 @@ MISTAKES = {
     "two schemes": (["--folds", "5", "--fold-column", "place"], "exclude each other"),
     "fold column": (["--fold-column", "plaec"], "no column 'plaec' (--fold-column)"),
     "scoring": (["--scoring", "auc"], "the gaussian family has no such score"),
-    "family": (["--family", "weibull"], "weibull"),
+    "family": (["--family", "weibull"], "cv_path(family='weibull'"),
     "l1_ratio": (["--l1-ratio", "2"], "cv_path(l1_ratio=2.0)"),
     "one of the l1_ratios": (["--l1-ratio", "1,2"], "cv_path(l1_ratio=2.0)"),
     "text l1_ratio": (["--l1-ratio", "1,ridge"], "--l1-ratio 1,ridge: it must be a number, or"),
@@ -288,6 +288,7 @@ def test_a_warning_is_one_line(run, frame, prostate):
     assert code == 0
     assert len(err) == 1
     assert err[0].startswith("regpath: warning: cv_path: the best mean squared error is at")
+    assert err[0].endswith("To do: pass a smaller --lambda-min-ratio, or --extend.")
     assert "the score still improves at the smallest lambda: a smaller one may be better" in out
 
 

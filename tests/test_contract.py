@@ -234,9 +234,7 @@ def test_limits_of_grouped_families(data):
 def test_events_that_are_text(data, event):
     y = np.empty(N, dtype=[("time", float), ("event", event.dtype)])
     y["time"], y["event"] = np.arange(1.0, N + 1.0), event
-    with pytest.raises(
-        TypeError, match=r"^lasso_path\(y.*the field 'event'.*(numbers|numeric)"
-    ):
+    with pytest.raises(TypeError, match=r"^lasso_path\(y.*the field 'event'.*(numbers|numeric)"):
         regpath.lasso_path(data[0], y, family="cox")
 
 

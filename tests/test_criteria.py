@@ -425,6 +425,11 @@ def test_ties_go_to_the_larger_lambda():
         noise_variance=1.0, **values,
     )  # fmt: skip
     assert [found.best(name) for name in RULES] == [1] * 6
+    nearly = Criteria(
+        lambdas=[3.0, 2.0, 1.0], df=[1.0, 2.0, 2.0], n_observations=9.0, gamma=0.5,
+        noise_variance=1.0, **{name: [4.0, 0.1 + 0.2, 0.3] for name in RULES},
+    )  # fmt: skip
+    assert [nearly.best(name) for name in RULES] == [1] * 6
 
 
 def test_one_lambda_and_none(prostate):
@@ -446,6 +451,13 @@ def test_one_lambda_and_none(prostate):
 def test_wrong_options_are_refused(lasso, call, message):
     with pytest.raises(ValueError, match=message):
         call(lasso)
+
+
+@pytest.mark.parametrize("name", ["gamma", "noise_variance", "n_observations"])
+@pytest.mark.parametrize("value", ["a", True, [1.0]], ids=str)
+def test_options_that_are_no_numbers(lasso, name, value):
+    with pytest.raises(TypeError, match=rf"criteria.*{name}=.*must be a number"):
+        lasso.criteria(**{name: value})
 
 
 def test_missing_and_other_data_are_refused(prostate):

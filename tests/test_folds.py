@@ -11,7 +11,7 @@ from sklearn import model_selection
 
 from regpath._responses import check_response
 from regpath.families import Binomial, Cox, Gaussian, Multinomial, Poisson, Tweedie
-from regpath.folds import check_folds, rows_of
+from regpath.folds import check_folds, is_partition, rows_of
 
 N = 12
 
@@ -190,11 +190,26 @@ def test_labels_in_two_dimensions():
         pd.Series([np.nan, *"ab", *"c" * (N - 3)]).astype("category"),
         pd.Series([None, *range(N - 1)], dtype="Int64"),
         [None, *range(N - 1)],
+        np.array(["NaT", *["2020-01-01"] * (N - 1)], "M8[D]"),
+        np.array(["NaT", *[1] * (N - 1)], "m8[s]"),
+        pd.Series([pd.NaT, *pd.date_range("2020", periods=N - 1)]),
     ],
-    ids=["nan", "inf", "None", "nan among strings", "category", "NA", "None in a list"],
+    ids=[
+        *["nan", "inf", "None", "nan among strings", "category", "NA", "None in a list"],
+        *["NaT", "NaT in times", "NaT in a series"],
+    ],
 )
 def test_labels_that_are_missing(labels):
     refused(ValueError, labels, "missing")
+
+
+@pytest.mark.parametrize("values", [[1, 2, 3], ["a", "b", "c"], [1.5, 2.5, 0.0]], ids=str)
+def test_labels_of_pyarrow(values):
+    pa = pytest.importorskip("pyarrow")
+    labels = [values[k] for k in LABELS]
+    assert parts(folds_of(pa.array(labels))) == parts(folds_of(labels))
+    assert parts(folds_of(pa.chunked_array([labels[:5], labels[5:]]))) == parts(folds_of(labels))
+    refused(ValueError, pa.array([None, *labels[1:]]), "missing")
 
 
 def test_labels_of_mixed_types():
@@ -269,6 +284,17 @@ def test_splitters_that_need_groups(splitter):
     refused(ValueError, splitter, "groups", "split(X, y, groups)")
 
 
+def test_an_error_about_groups_of_rows_is_not_about_the_parameter():
+    splitter = model_selection.StratifiedShuffleSplit(3)
+    with pytest.raises(ValueError, match="only 1 member") as caught:
+        folds_of(splitter)
+    assert "split(X, y, groups)" not in str(caught.value)
+
+
+def test_the_class_of_a_splitter():
+    refused(TypeError, model_selection.KFold, "the class KFold itself", "cv=KFold()")
+
+
 def test_other_errors_of_a_splitter_are_its_own():
     class Splitter:
         def split(self, X, y=None, groups=None):
@@ -276,6 +302,27 @@ def test_other_errors_of_a_splitter_are_its_own():
 
     with pytest.raises(KeyError, match="mine"):
         folds_of(Splitter())
+
+
+@pytest.mark.parametrize(
+    ("cv", "is_one"),
+    [
+        (4, True),
+        (LABELS, True),
+        ("loo", True),
+        ([(range(6, N), range(6)), (range(6), range(6, N))], True),
+        (model_selection.ShuffleSplit(4, test_size=3, random_state=1), False),
+        (model_selection.RepeatedKFold(n_splits=3, n_repeats=2), False),
+        ([(range(6, N), range(6))] * 2, False),
+        ([(range(1, N), [0] * 6), (range(N - 1), [N - 1] * 6)], False),
+        ([(range(6, N - 1), range(6)), (range(6), range(6, N))], False),  # trained without a row
+    ],
+    ids=str,
+)
+def test_a_partition_holds_out_every_row_once(cv, is_one):
+    if isinstance(cv, list) and isinstance(cv[0], tuple):
+        cv = [tuple(np.array(part) for part in pair) for pair in cv]
+    assert is_partition(folds_of(cv), N) is is_one
 
 
 # ---------------------------------------------------------------------------------------- pairs
@@ -355,6 +402,8 @@ def test_a_part_without_weight():
     pairs = [(range(5, N), [3]), (range(5, N), [0, 1, 2])]
     pairs = [(list(a), b) for a, b in pairs]
     refused(ValueError, pairs, "fold 1 has a test part whose rows all have", weights=weights)
+    labels = np.r_[[0] * 3, [1, 2, 3] * 3]
+    refused(ValueError, labels, "Leave that fold out", "the label of another", weights=weights)
     pairs = [([0, 1], [3]), pairs[0]]
     refused(ValueError, pairs, "fold 0 has a training part whose rows all", weights=weights)
     assert len(folds_of([([0, 3], [1, 4]), ([4], [3])], weights=weights)) == 2
@@ -368,8 +417,7 @@ def test_a_class_that_no_training_row_has():
     says = "fold 1", "no row of class yes"
     pairs = [([0, N - 1], [1]), ([0, 1], [N - 1])]
     refused(ValueError, pairs, *says, family=Binomial(), y=y)
-    # Folds from a number spread what there is: one row cannot be spread.
-    refused(ValueError, 3, "no row of class yes", "too few, merge it", family=Binomial(), y=y)
+    refused(ValueError, 5, "has one row only: leave that row out", family=Binomial(), y=y)
     y = np.array(["a", "b", "c"] * 4)
     pairs = [([0, 1, 2], [3, 4]), ([0, 2, 3], [4, 5])]
     refused(ValueError, pairs, "no row of class b", family=Multinomial(), y=y)

@@ -6,6 +6,7 @@ import dataclasses
 import time
 import warnings
 
+import numba
 import numpy as np
 import pytest
 from clocks import Clock
@@ -16,6 +17,8 @@ from scipy import sparse
 
 import regpath
 from regpath import Status, families
+from regpath._inputs import check_design
+from regpath._refits import _gathered
 from regpath.designs import Dense
 from regpath.solvers.geometry import measure
 from regpath.solvers.subsets import Subsets
@@ -582,3 +585,17 @@ def test_subsets_in_any_order(seed):
         coefs = fit.coefs * geometry.response_scale / geometry.scale[features]
         assert_allclose(coefs, least_squares(X, y, features)[1], atol=1e-10)
         assert fit.gap < 1e-25
+
+
+@pytest.mark.parametrize("storage", [np.asarray, sparse.csc_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int8])
+@pytest.mark.parametrize("index", [np.int32, np.int64])
+def test_gathered_columns_are_of_the_same_type_to_kernels(storage, dtype, index):
+    """Else every kernel is compiled once more for them."""
+    X = storage(np.eye(5, dtype=dtype))
+    if storage is sparse.csc_array:
+        parts = X.data, X.indices.astype(index), X.indptr.astype(index)
+        X = sparse.csc_array(parts, shape=X.shape)
+    design, _, _ = check_design("relax", X)
+    some = _gathered(design, np.array([1, 3]))
+    assert numba.typeof(some) == numba.typeof(design)

@@ -291,6 +291,16 @@ def test_rules():
         by_hand(np.full((2, 5), np.nan), np.zeros((2, 5))).at("min")
 
 
+def test_equal_but_for_rounding():
+    """The most penalised of equal blends, though another has a smaller last digit."""
+    means = np.array([[9, 5, 5, 7, 8.0], [9, 5, 5, 7, 8.0]])
+    means[0, 1], means[1, 1], means[0, 2] = 5 - 4e-15, 5 + 4e-15, 5 - 8e-15
+    cv = by_hand(means, np.zeros((2, 5)))
+    assert cv.index_at("min") == cv.index_at("1se") == (1, 1)
+    means[1, 1] = 5 + 1e-12
+    assert by_hand(means, np.zeros((2, 5))).index_at("min") == (0, 1)
+
+
 def test_percentages():
     means = [[9.0, 6.0, 4.0, 4.4, 4.0], [9.0, 6.0, 4.1, 5.0, 5.0]]
     cv = by_hand(means, np.zeros((2, 5)))

@@ -105,6 +105,24 @@ def test_a_fold_is_the_path_of_its_rows(case, variant):
         assert_allclose(certificate.objectives, path.objectives, rtol=1e-9)
 
 
+def overlapping() -> list[Any]:
+    """As many test rows as there are rows, some of them twice and some never."""
+    rng = np.random.default_rng(5)
+    orders = [rng.permutation(N) for _ in range(K)]
+    return [(np.sort(order[N // K :]), np.sort(order[: N // K])) for order in orders]
+
+
+@pytest.mark.parametrize("case", ["gaussian", "poisson"])
+@pytest.mark.parametrize("l1_ratio", [1.0, 0.0])
+def test_folds_that_overlap(case, l1_ratio):
+    X, folds = design(), overlapping()
+    y = response(case, X)
+    cv = cross_validate(case, X, y, cv=folds, l1_ratio=l1_ratio)
+    options = {"family": FAMILIES[case], "l1_ratio": l1_ratio, "tol": TOL}
+    assert_same_path(cv.path, regpath.fit_path(X, y, lambdas=GRID, **options))
+    assert_folds_are_paths_of_rows(case, cv, X, y, [rows for rows, _ in folds], l1_ratio=l1_ratio)
+
+
 @pytest.mark.parametrize("storage", STORAGES)
 @pytest.mark.parametrize("case", ["gaussian", "poisson", "multinomial", "multigaussian", "cox"])
 @pytest.mark.parametrize("l1_ratio", [1.0, 0.0])

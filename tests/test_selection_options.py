@@ -63,6 +63,10 @@ def judged(cv: CVPath, means, errors, *, greater=False) -> CVPath:
     [
         ([9, 7, 6, 5, 5.05, 6], 1.5, 3, 2, 3, 1),
         ([9, 7, 5, 5, 5, 6], 0.0, 2, 2, 2, 1),  # of equal ones the largest lambda
+        ([9, 7, 5 + 4e-15, 5, 5 - 4e-15, 6], 0.0, 2, 2, 2, 1),  # equal but for rounding
+        ([9, 7, 5 + 4e-13, 5, 5, 6], 0.0, 3, 3, 2, 1),  # and not
+        ([9, 0.1 + 0.2, 0.2, 0.1, 0.3, 6], 0.2, 3, 1, 3, 3),  # at the limit, but for rounding
+        ([9, 7, 0, 0, -0.0, 6], 0.0, 2, 2, 2, 2),
         ([5, 5, 5, 5, 5, 5], 0.1, 0, 0, 0, 0),
         ([9, 8, 7, 6, 5, 4], 1.0, 5, 4, 5, 3),
         ([4, 5, 6, 7, 8, 9], 1.0, 0, 0, 0, 0),
@@ -162,6 +166,12 @@ def test_out_of_fold_with_offset(data):
     cv = regpath.cv_path(*data, offset=offset, cv=5, random_state=0, n_lambdas=10)
     found = cv.out_of_fold(data[0], offset=offset)
     assert_allclose(((found - data[1][:, None]) ** 2).mean(axis=0), cv.mean_scores, rtol=1e-10)
+
+
+@pytest.mark.parametrize("offset", [1.0, np.ones(3), np.ones(N + 1)], ids=np.shape)
+def test_out_of_fold_needs_an_offset_for_every_row(cv, data, offset):
+    with pytest.raises(ValueError, match=rf"out_of_fold\(offset=.* each of the {N} rows"):
+        cv.out_of_fold(data[0], "min", offset=offset)
 
 
 def test_out_of_fold_needs_every_row_once(cv, data):
@@ -285,6 +295,7 @@ def test_time_budget(case, share, fold_lambdas, monkeypatch):
     cv = regpath.cv_path(X, y, time_budget=share * (clock.now - start), **options)
     size = cv.lambdas.size
     assert 1 <= size < 40
+    assert cv.path.statuses[-1] is Status.TIME_BUDGET
     assert cv.mean_scores.shape == cv.std_errors.shape == (size,)
     assert np.isfinite(cv.mean_scores).all()
     if size > 1 or fold_lambdas == "shared":  # a fold alone may begin above the whole path
@@ -400,7 +411,7 @@ def test_an_interrupt_leaves_what_all_folds_have_reached(after, monkeypatch):
     assert 1 <= size < 100
     assert_allclose(cv.mean_scores, full.mean_scores[:size], rtol=1e-4)
     assert {path.lambdas.size for path in cv.fold_paths} == {size}
-    assert cv.path.statuses[-1] in (Status.CONVERGED, Status.INTERRUPTED)
+    assert cv.path.statuses[-1] is Status.INTERRUPTED
 
 
 # --------------------------------------------------------------------------------------- warnings
@@ -436,6 +447,16 @@ def test_progress(data, capsys):
         ({"scoring": "auc"}, ValueError, r"cv_path\(scoring='auc'\)"),
         ({"scoring": 3}, TypeError, r"cv_path\(scoring=3\)"),
         ({"foo": 3}, TypeError, r"cv_path\(foo=...\): there is no such option"),
+        (
+            {"foo": 3},
+            TypeError,
+            "known: cv, scoring, .* extend, l1_ratio, family, .* sample_weight",
+        ),
+        ({"weights": 3}, TypeError, r"cv_path\(weights=...\): .* did you mean 'sample_weight'"),
+        ({"gamma": 3}, TypeError, "did you mean 'gammas'"),
+        ({"folds": 3}, TypeError, "did you mean 'cv'"),
+        ({"foldid": 3}, TypeError, "did you mean 'cv'"),
+        ({"scoring": abs}, TypeError, r"cv_path\(scoring=abs\): .* must take"),
         ({"tol": -1}, ValueError, r"cv_path\(tol=-1\)"),
         ({"cv": 1}, ValueError, r"cv_path\(cv=1\)"),
         ({"sample_weight": [1.0]}, ValueError, r"cv_path\(sample_weight=...\)"),

@@ -125,6 +125,12 @@ def test_picture(data):
         ({"kind": "jackknife"}, "'subsample' or 'bootstrap'"),
         ({"sample_fraction": 1.0}, "between 0 and 1"),
         ({"sample_fraction": "half"}, "a number"),
+        ({"sample_fraction": 0.001}, "of 80 rows of positive weight some resample would have 1;"),
+        ({"sample_weight": np.eye(80)[0]}, "of 1 rows .* would have 0; at least 2"),
+        ({"sample_weight": np.eye(80)[:3].sum(axis=0)}, "of 3 rows .* would have 1; at least 2"),
+        ({"sample_weight": np.eye(80)[0], "kind": "bootstrap"}, "would have 1; at least 2"),
+        ({"kind": "bootstrap", "sample_fraction": 0.3}, "as many rows as there are; leave it out"),
+        ({"resamples": 3}, "did you mean 'n_resamples'"),
         ({"l1_ratio": 0.0}, "selects every feature"),
         ({"time_budget": 1.0}, "different length"),
         ({"n_jobs": 0}, "at least 1"),
@@ -134,6 +140,24 @@ def test_picture(data):
 def test_refusals(data, options, match):
     with pytest.raises((TypeError, ValueError), match=match):
         regpath.stability_path(*data, **options)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind"),
+    [
+        ({"threshold": "a"}, TypeError),
+        ({"threshold": True}, TypeError),
+        ({"threshold": np.nan}, ValueError),
+        ({"max_false": np.nan}, ValueError),
+        ({"max_false": -1.0}, ValueError),
+        ({"max_false": "a"}, TypeError),
+    ],
+    ids=str,
+)
+def test_limits_that_are_none(data, options, kind):
+    stable = regpath.stability_path(*data, n_resamples=2, lambdas=LAMBDAS, random_state=0)
+    with pytest.raises(kind, match=rf"StabilityPath.selected\({next(iter(options))}="):
+        stable.selected(**options)
 
 
 @pytest.mark.parametrize("threshold", [0.5, 1.1])

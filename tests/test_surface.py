@@ -10,6 +10,7 @@ from handmade import make_cv, make_path, make_relaxed_cv
 from numpy.testing import assert_allclose, assert_array_equal
 
 import regpath
+from regpath.grid import default_ratio
 
 # Short grids: the best lambda may well be the last one.
 pytestmark = pytest.mark.filterwarnings("ignore:.*smallest lambda:regpath.SelectionWarning")
@@ -73,6 +74,13 @@ def test_the_best_score_of_all_decides_on_the_ratio_and_then_the_rule_on_lambda(
         assert surface.relaxed is None
 
 
+def test_of_ratios_that_are_equal_but_for_rounding_the_first():
+    best = {0.2: 0.3, 0.5: 0.1 + 0.2}
+    paths = tuple(ratio_of(r, [3.0, 1.0, best[r], 2.0, 4.0], 0.1) for r in best)
+    for order in (paths, paths[::-1]):
+        assert regpath.CVSurface(order).l1_ratio_min == order[0].path.l1_ratio
+
+
 def test_blends_have_a_ratio_of_their_own():
     lasso = ratio_of(1.0, [9, 8, 7, 3.0, 4], 0.5)
     mixed = ratio_of(0.5, [4, 3.2, 3.1, 4, 5], 0.5)
@@ -122,8 +130,9 @@ class TestExtend:
         cv = regpath.cv_path(*data, extend=True, **self.OPTIONS)
         assert cv.lambdas.size > 20
         assert not cv.is_open
-        steps = np.diff(np.log(cv.lambdas))
-        assert_allclose(steps, steps[0], rtol=1e-6)
+        steps = np.diff(np.log(cv.lambdas))  # first its own, then those of the default grid
+        assert_allclose(steps[:19], np.log(0.5) / 19, rtol=1e-6)
+        assert_allclose(steps[19:], np.log(default_ratio(*data[0].shape)) / 99, rtol=1e-6)
         assert cv.path.lambdas.size == cv.fold_scores.shape[1]
         again = regpath.cv_path(*data, cv=LABELS, lambdas=cv.lambdas)
         assert_allclose(cv.fold_scores, again.fold_scores, rtol=1e-4)
