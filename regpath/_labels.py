@@ -24,7 +24,9 @@ def as_array(at: str, value: Any) -> npt.NDArray[Any]:
         array[np.ma.getmaskarray(value)] = None
         return array
     try:
-        return np.asarray(value.to_numpy() if hasattr(value, "to_numpy") else value)
+        # That of arrow arrays refuses what it would have to copy; numpy asks them differently.
+        known = hasattr(value, "__array__") or not hasattr(value, "to_numpy")
+        return np.asarray(value if known else value.to_numpy())
     except (TypeError, ValueError) as error:  # rows of unequal length
         raise ValueError(f"{at}: it cannot be read as an array: {error}") from error
 

@@ -155,6 +155,10 @@ def test_few_responses_are_tried():
 # --------------------------------------------------------------------------------- beyond numbers
 
 
+# Kernels without compilation overflow loudly.
+@pytest.mark.filterwarnings(
+    "ignore:(overflow|invalid value|divide by zero) encountered in scalar:RuntimeWarning"
+)
 @pytest.mark.kernels
 @pytest.mark.parametrize(
     ("family", "sign"), [("poisson", 1), ("gamma", -1), ("tweedie", 1), ("tweedie", -1)]
@@ -168,6 +172,10 @@ def test_a_null_model_that_overflows(data, family, sign):
             regpath.lasso_path(X, y, offset=offset, **options)
 
 
+# Kernels without compilation overflow loudly.
+@pytest.mark.filterwarnings(
+    "ignore:(overflow|invalid value|divide by zero) encountered in scalar:RuntimeWarning"
+)
 @pytest.mark.kernels
 @pytest.mark.parametrize(("family", "sign"), [("poisson", -1), ("gamma", 1)])
 @pytest.mark.parametrize("size", [400.0, 700.0, 1000.0])

@@ -27,6 +27,10 @@ def data(family):
     return X, y, rng.uniform(-1.0, 1.0, N)
 
 
+# Kernels without compilation overflow loudly.
+@pytest.mark.filterwarnings(
+    "ignore:(overflow|invalid value|divide by zero) encountered in scalar:RuntimeWarning"
+)
 @pytest.mark.kernels
 @every_family
 @pytest.mark.parametrize("width", [1.0, 25.0, 150.0])

@@ -83,6 +83,17 @@ class TestLabels:
     def test_rows_of_weight_zero_may_hold_anything(self, family, y, classes):
         assert check(family, y, FIRST_UNUSED).classes.tolist() == classes
 
+    @pytest.mark.parametrize("chunked", [False, True])
+    def test_labels_of_arrow(self, chunked):
+        pa = pytest.importorskip("pyarrow")
+        for values in (["u", "v", "u", "v"], [True, False, True, True], [3, 5, 5, 3]):
+            y = pa.chunked_array([values[:2], values[2:]]) if chunked else pa.array(values)
+            response = check(Binomial(), y)
+            assert_array_equal(response.classes, np.unique(values))
+            assert_array_equal(response.y, np.array(values) == max(values))
+        with pytest.raises(ValueError, match=r"1 of 4 values is missing \(the first at index 2\)"):
+            check(Binomial(), pa.array(["u", "v", None, "v"]))
+
     def test_multinomial_indicators(self):
         response = check(Multinomial(), ["c", "a", "b", "a"])
         assert response.classes.tolist() == ["a", "b", "c"]
