@@ -130,6 +130,7 @@ def distinct(value: Any) -> Any:
     >>> from typing import NamedTuple
     >>> class Huber(NamedTuple):
     ...     delta: float
+    >>> Huber.__module__ = "mine"
     >>> same = distinct(Huber(2.0))
     >>> same == Huber(2.0), isinstance(same, Huber), type(same).__name__ == "Huber"
     (True, True, False)
