@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -279,10 +280,11 @@ def _without_ratio(call: str, options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
-def keywords_of(function: Callable[..., Any]) -> list[str]:
-    """Names of the options of a function."""
+@cache
+def keywords_of(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the options of a function; every fit asks for them."""
     parameters = inspect.signature(function).parameters.values()
-    return [p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
+    return tuple(p.name for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY)
 
 
 _DATA = ("sample_weight", "offset", "penalty_factor", "lower", "upper")
