@@ -191,27 +191,58 @@ def store_coefs(blocks: Sequence[Columns], p: int) -> Any:
     1
     """
     n_columns = sum(indptr.size - 1 for indptr, _, _ in blocks)
-    stored = sum(int(np.count_nonzero(values)) for _, _, values in blocks)
-    index = np.int32 if max(p, stored) < 2**31 else np.int64
-    width = np.dtype(index).itemsize
-    if 8 * p * n_columns <= stored * (8 + width) + (n_columns + 1) * width:
-        dense = np.zeros((p, n_columns), order="F")
-        first = 0
-        for indptr, indices, values in blocks:
-            columns = np.repeat(np.arange(first, first + indptr.size - 1), np.diff(indptr))
-            dense[indices, columns] = values
-            first += indptr.size - 1
-        return dense + 0.0  # no negative zeros
-    counts = np.concatenate([[0], *(np.diff(indptr) for indptr, _, _ in blocks)])
-    parts = (
-        np.concatenate([np.zeros(0), *(values for _, _, values in blocks)]),
-        np.concatenate([np.zeros(0, index), *(indices.astype(index) for _, indices, _ in blocks)]),
-        np.cumsum(counts).astype(index),
-    )
-    matrix = csc_array(parts, shape=(p, n_columns))
-    matrix.eliminate_zeros()
-    matrix.sort_indices()
-    return matrix
+    store = CoefStore(p, n_columns, sum(int(np.count_nonzero(values)) for _, _, values in blocks))
+    for block in blocks:
+        store.add(block)
+    return store.matrix()
+
+
+class CoefStore:
+    """The coefficients of a path as they come in: those of `store_coefs`.
+
+    Parameters
+    ----------
+    p, n_columns : int
+        Rows and columns of the matrix.
+    stored : int
+        Entries that are not zero, or a few more.
+    """
+
+    def __init__(self, p: int, n_columns: int, stored: int) -> None:
+        self._shape = p, n_columns
+        self._index = np.int32 if max(p, stored) < 2**31 else np.int64
+        width = np.dtype(self._index).itemsize
+        is_dense = 8 * p * n_columns <= stored * (8 + width) + (n_columns + 1) * width
+        self._dense = np.zeros(self._shape, order="F") if is_dense else None
+        self._blocks: list[Columns] = []
+        self._filled = 0
+
+    def add(self, block: Columns) -> None:
+        """Append some columns."""
+        indptr, indices, values = block
+        if self._dense is None:
+            self._blocks.append((np.diff(indptr), indices.astype(self._index), values))
+            return
+        columns = np.repeat(self._filled + np.arange(indptr.size - 1), np.diff(indptr))
+        flat = self._dense.reshape(-1, order="F")
+        flat[columns * len(self._dense) + indices] = values + 0.0  # no negative zeros
+        self._filled += indptr.size - 1
+
+    def matrix(self) -> Any:
+        """All columns, in Fortran order or as a csc_array."""
+        if self._dense is not None:
+            return self._dense
+        counts, indices, values = zip(*self._blocks, strict=True) if self._blocks else ((), (), ())
+        indptr = np.cumsum(np.concatenate([[0], *counts])).astype(self._index)
+        parts = (
+            np.concatenate([np.zeros(0), *values]),
+            np.concatenate([np.zeros(0, self._index), *indices]),
+            indptr,
+        )
+        matrix = csc_array(parts, shape=self._shape)
+        matrix.eliminate_zeros()
+        matrix.sort_indices()
+        return matrix
 
 
 def labels(feature_names: tuple[str, ...] | None, p: int) -> Sequence[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
 
 import numba
@@ -12,7 +12,7 @@ import numpy as np
 import scipy
 from numpy.typing import NDArray
 
-from regpath._parts import Columns, Settings, Status, store_coefs
+from regpath._parts import CoefStore, Settings, Status
 from regpath.designs import Dense
 from regpath.families import Cox, Multinomial
 from regpath.result import Path
@@ -23,10 +23,11 @@ from regpath.validation import Options, Problem
 __all__ = ["Progress", "Record", "working_limits"]
 
 Array = NDArray[np.float64]
+Index = NDArray[np.int64]
 
 
 # Coefficients that are brought into the user's units at once.
-AT_ONCE = 1_000_000
+AT_ONCE = 100_000
 
 
 class Progress(NamedTuple):
@@ -106,13 +107,13 @@ class Record:
         """The finished path, in the user's units."""
         points = self._points = list(_in_blocks(self._points))
         units, response = self._units, problem.response
-        columns = self._user_coefs(problem)
+        coefs, intercepts = self._in_user_units(problem, options.fit_intercept)
         lambdas = self.lambdas[: self.size]
         self._tell_separation(problem, options.tol)
         return Path(
             lambdas=lambdas,
-            coef_storage=store_coefs(columns, problem.p * (response.n_outputs or 1)),
-            intercepts=self._intercepts(problem, columns, options.fit_intercept),
+            coef_storage=coefs,
+            intercepts=intercepts,
             dev_ratio=_joined(_dev_ratio(p) for p in points),
             null_deviance=units.null_deviance * problem.weight_sum,
             objectives=_joined(p.objective for p in points) * units.objective + units.floor,
@@ -139,40 +140,45 @@ class Record:
             info=self._info(problem, why),
         )
 
-    def _user_coefs(self, problem: Problem) -> list[Columns]:
-        """Coefficients in the user's units; one at its limit is the limit to the last bit."""
-        g, columns = self._geometry, []
-        lower, upper = working_limits(problem, g, self._units.response)
-        limited = lower is not problem.lower
-        for points in self._points:
-            j = points.features % problem.p
-            b = points.coefs * (self._units.response / g.scale[j])
-            if limited:
-                low, high = problem.lower[j], problem.upper[j]
-                b = np.clip(b, low, high)
-                b = np.where(points.coefs >= upper[j], high, b)
-                b = np.where(points.coefs <= lower[j], low, b)
-            columns.append((points.indptr, points.features, b))
-        return columns
-
-    def _intercepts(self, problem: Problem, columns: list[Columns], wanted: bool) -> Array:
-        """Intercepts (L,), or (K, L), of the columns as the user gave them."""
+    def _in_user_units(self, problem: Problem, fit_intercept: bool) -> tuple[Any, Array]:
+        """Coefficients as they are stored, and intercepts (L,) or (K, L)."""
         K, p, mean = problem.response.n_outputs or 1, problem.p, self._geometry.mean
-        shifts = [np.zeros((K, 0))]
-        for points, (indptr, f, b) in zip(self._points, columns, strict=True):
-            output, j = np.divmod(f, p)
-            place = output * points.size
-            if points.size > 1:
-                place += np.repeat(np.arange(points.size), np.diff(indptr))
+        stored = sum(int(np.count_nonzero(points.coefs)) for points in self._points)
+        store, shifts = CoefStore(p * K, self.size, stored), [np.zeros((K, 0))]
+        to_user = self._to_user_units(problem)
+        for points in self._points:
+            output, j = np.divmod(points.features, p) if K > 1 else (0, points.features)
+            b = to_user(points.coefs, j)
+            store.add((points.indptr, points.features, b))
+            place = np.repeat(np.arange(points.size), np.diff(points.indptr))
+            place += output * points.size
             moved = np.bincount(place, mean[j] * b, K * points.size).reshape(K, points.size)
-            own = points.intercepts.T if points.intercepts.size else np.zeros((K, points.size))
+            own = points.intercepts.T if points.intercepts.size else np.zeros(moved.shape)
             shifts.append(self._units.response * own - moved)
         intercepts = np.concatenate(shifts, axis=1) + self._units.response_mean
-        if not wanted or isinstance(problem.response.family, Cox):
+        if not fit_intercept or isinstance(problem.response.family, Cox):
             intercepts = np.zeros_like(intercepts)
         if isinstance(problem.response.family, Multinomial):
             intercepts -= intercepts.mean(axis=0)  # probabilities do not notice
-        return intercepts if problem.response.n_outputs else intercepts[0]
+        return store.matrix(), intercepts if problem.response.n_outputs else intercepts[0]
+
+    def _to_user_units(self, problem: Problem) -> Callable[[Array, Index], Array]:
+        """What turns working coefficients of columns j into the user's units.
+
+        One at its limit is the limit to the last bit.
+        """
+        factor = self._units.response / self._geometry.scale
+        lower, upper = working_limits(problem, self._geometry, self._units.response)
+        if lower is problem.lower:
+            return lambda b, j: b * factor[j]
+
+        def limited(b: Array, j: Index) -> Array:
+            low, high = problem.lower[j], problem.upper[j]
+            own = np.clip(b * factor[j], low, high)
+            own = np.where(b >= upper[j], high, own)
+            return np.where(b <= lower[j], low, own)
+
+        return limited
 
     def _tell_separation(self, problem: Problem, tol: float) -> None:
         """A deviance of 0 at a finite lambda: the likelihood alone has no finite maximum.

@@ -100,6 +100,8 @@ class SolvedPoints(NamedTuple):
     @classmethod
     def joined(cls, parts: Sequence[SolvedPoints]) -> SolvedPoints:
         """All points of some neighbouring parts, at least one."""
+        if len(parts) == 1:
+            return parts[0]
         fields = {
             name: np.concatenate([getattr(part, name) for part in parts])
             for name in cls._fields

@@ -72,20 +72,15 @@ def _sparse_gram_of_rows(geometry: Geometry, features: Index, shrink: Array) -> 
 
 
 def multiply(geometry: Geometry, R: Array, features: Index) -> Array:
-    """X~'R' for the rows of R (m, n): an array (features, m)."""
+    """X~'r of some columns for every row r of R (m, n): an array (m, features)."""
     g = geometry
+    if not isinstance(g.design, Dense):
+        out = g.gradients(R)
+        return out if features.size == g.p else out.take(features, axis=1)
     g.passes += 1.0
-    if isinstance(g.design, Dense):
-        out = np.empty((features.size, len(R)))
-        for part, block in _column_blocks(g, features):
-            np.matmul(block, R.T, out=out[part])
-        return out
-    weighted = R * g.root
-    sums = weighted.sum(axis=1)
-    X = _scipy(g.design)
-    out = np.asarray(X.T @ np.ascontiguousarray(weighted.T))[features]
-    out -= np.outer(g.mean[features], sums)
-    out /= g.scale[features, None]
+    out = np.empty((len(R), features.size))
+    for part, block in _column_blocks(g, features):
+        np.matmul(R, block.T, out=out[:, part])
     return out
 
 

@@ -128,7 +128,8 @@ class RotatedSolver:
             row[point.features] = point.coefs
         reduced = reduced.reshape(len(points), K, inner_p)
         images = np.ascontiguousarray(reduced[..., : self._rank] @ self._back.T)
-        coefs = multiply(g, images.reshape(-1, g.n), self._penalised).T / self._strength
+        coefs = multiply(g, images.reshape(-1, g.n), self._penalised)
+        coefs /= self._strength
         coefs = coefs.reshape(len(points), K, -1)
         worst = np.sqrt(self._rank * (self._strength / g.penalty_scale[self._penalised] ** 2).max())
         for k, point in enumerate(points):

@@ -146,7 +146,7 @@ class SpectralSolver:
         q = g.product[self._penalised] * root
         crossed = np.zeros((q.size, 0))
         if self._free.size:
-            crossed = multiply(g, self._basis, self._penalised) * root[:, None]
+            crossed = multiply(g, self._basis, self._penalised).T * root[:, None]
             gram -= crossed @ crossed.T
             q -= crossed @ (self._basis @ g.response)
         values, V = np.linalg.eigh(gram)
@@ -227,11 +227,13 @@ class SpectralSolver:
         inverse = _shifted_inverse(spectrum.values, lambdas, self._weight.sum())
         coordinates = spectrum.response[:, None] * inverse
         a = self._off_free(self._off_free((spectrum.vectors @ coordinates).T))
-        coefs = np.ascontiguousarray(multiply(g, a, self._penalised).T) * self._weight
+        coefs = multiply(g, a, self._penalised)
+        coefs *= self._weight
         features = np.concatenate([self._penalised, self._free])
+        least = float(np.min(g.penalty_scale[features], initial=1.0))
         for k, lambda_ in enumerate(lambdas):
             b = coefs[k]
-            ridge = float(_times(float(lambda_), np.sum(b * b / self._weight)))
+            ridge = float(_times(float(lambda_), np.sum(b * (b / self._weight))))
             if self._free.size:
                 r, free = self._fit_free(b)
                 b = np.concatenate([b, free])
@@ -244,8 +246,7 @@ class SpectralSolver:
             if lost.any():
                 distance2 -= float(np.sum(spectrum.response[lost] ** 2))
             gap = 0.5 * max(distance2, 0.0) + self._unfitted(spectrum, lost)
-            worst = math.sqrt(max(distance2, 0.0))
-            worst /= float(np.min(g.penalty_scale[features], initial=1.0))
+            worst = math.sqrt(max(distance2, 0.0)) / least
             yield self._point(features, b, min(rr, yy), ridge, gap, worst)
 
     def _distance(self, spectrum: Spectrum, a: Array, lambda_: float) -> tuple[float, float]:
@@ -274,7 +275,7 @@ class SpectralSolver:
         images = multiply(
             self.geometry, np.ascontiguousarray(spectrum.vectors[:, lost].T), self._penalised
         )
-        return 0.5 * float(np.sum((images @ response) ** 2)) / INDISTINCT
+        return 0.5 * float(np.sum((response @ images) ** 2)) / INDISTINCT
 
     # -- record ------------------------------------------------------------------------------------
 
