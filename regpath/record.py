@@ -27,7 +27,7 @@ Index = NDArray[np.int64]
 
 
 # Coefficients that are brought into the user's units at once.
-AT_ONCE = 100_000
+AT_ONCE = 20_000
 
 
 class Progress(NamedTuple):

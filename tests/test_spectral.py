@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from functools import partial
 
@@ -194,3 +195,22 @@ def test_features_without_a_penalty_and_columns_of_different_scale(enter, route)
         rest = ((y[:, None] - path.predict(X)) ** 2).sum(axis=0)
         ok = [status.ok for status in path.statuses]
         assert_allclose(path.dev_ratio[ok], (1 - rest / path.null_deviance)[ok], atol=1e-6)
+
+
+@pytest.mark.parametrize("storage", ["dense", "sparse"])
+def test_coefficients_are_in_memory_twice_at_most(rng, storage):
+    """As the solver leaves them, and as the path keeps them."""
+    n, p, n_lambdas = 200, 40_000, 50
+    X = sparse.random_array((n, p), density=0.05, rng=rng, format="csc")
+    X = X.toarray(order="F") if storage == "dense" else X
+    y, lambdas = rng.standard_normal(n), np.geomspace(1.0, 1e-3, n_lambdas)
+    regpath.ridge_path(X, y, lambdas=lambdas[:2])
+    tracemalloc.start()
+    try:
+        path = regpath.ridge_path(X, y, lambdas=lambdas)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    result = path.coefs.nbytes
+    assert result == 8 * p * n_lambdas
+    assert result < peak < 2.5 * result
