@@ -89,8 +89,8 @@ def screen(
     work: Any,
     cost: Any,
     most: float,
-) -> tuple[int, int, int, float]:
-    """Look for the features outside the working set that violate optimality at some points.
+) -> tuple[int, float]:
+    """List the features outside the working set that may violate optimality at some points.
 
     Gradients are estimated; those of the candidates that this leaves at any of the points are
     computed at all of them, for a column is read once then, unless there are too many.
@@ -99,7 +99,7 @@ def screen(
     ----------
     columns : `regpath.solvers.geometry.Columns`
     strengths : ndarray of shape (m, t)
-        Of the penalty at every point. That of the last point which was looked at stays.
+        Of the penalty at every point; it keeps that of the last one.
     known : `regpath.screening.Known`
     rounding, inside
         As in `features_beyond`.
@@ -108,6 +108,7 @@ def screen(
     gradients : ndarray of shape (m, K p)
         Filled with what is known then.
     found : ndarray of shape (m + 1, K p)
+        ``found[0]`` begins with the candidates.
     work : tuple of ndarrays of shape (m, n), (m, K p), and (2, m) of int
     cost : ndarray of shape (p,)
         Of the gradients of a column.
@@ -116,11 +117,10 @@ def screen(
 
     Returns
     -------
-    sound, candidates, violators : int
-        Nothing violates the first points, ``sound`` of them. ``found[0]`` begins with the violators
-        of the next one, or with the candidates if these are too many.
+    candidates : int
+        How many there are.
     spent : float
-        What the candidates cost.
+        What they cost.
     """
     weighted, dots, (counts, places) = work
     for k in range(R.shape[0]):
@@ -133,15 +133,9 @@ def screen(
     spent = 0.0
     for i in range(features.size):
         spent += cost[features[i] % cost.size]
-    if spent > most:
-        return 0, features.size, features.size, spent
-    exact_gradients(design, columns, R, features, gradients, weighted, dots)
-    for k in range(R.shape[0]):
-        set_strength(penalty, strengths[k])
-        violators = violators_among(penalty, gradients[k], features)
-        if violators > 0:
-            return k, features.size, violators, spent
-    return R.shape[0], features.size, 0, spent
+    if spent <= most:
+        exact_gradients(design, columns, R, features, gradients, weighted, dots)
+    return features.size, spent
 
 
 @kernel(inline="numba")
@@ -200,7 +194,7 @@ def exact_gradients(
         first = last
 
 
-@kernel(inline="numba")
+@kernel()
 def violators_among(penalty: Any, gradient: Any, features: Any) -> int:
     """Move those of some features to the front that are not optimal at 0; returns how many."""
     count = 0

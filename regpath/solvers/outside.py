@@ -138,7 +138,7 @@ class Outside:
                 gradients[:, left] = self._gradients_of(R, left)
                 return self._look_through(strengths, left)
         affordable = self._spending.affordable
-        sound, candidates, count, spent = screen(
+        count, spent = screen(
             geometry.design,
             geometry.columns,
             self._penalty,
@@ -157,13 +157,12 @@ class Outside:
             self._learn(R)
             return self._look_through(strengths)
         self._spending.add(spent)
+        features = found[0, :count]
         if spent > self._alone / m:
-            features = found[0, :candidates]
             gradients[:, features] = self._gradients_of(R, features)
-            return self._look_through(strengths, features)
-        geometry.passes += candidates / geometry.p
-        self.gradient = gradients[min(sound, m - 1)]
-        return sound, found[0, :count].copy()
+        else:
+            geometry.passes += count / geometry.p
+        return self._look_through(strengths, features)
 
     def gradient_of(self, r: Array, features: Index) -> Array:
         """Exact gradients of some features at a residual (K, n)."""
