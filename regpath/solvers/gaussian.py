@@ -86,7 +86,8 @@ class ActiveSetSolver:
         factor = np.where(self._excluded, 0.0, self.factor)
         l1 = factor * g.penalty_scale
         l2 = l1 * g.penalty_scale
-        self._penalty = ElasticNet(l1, l2, self.lower, self.upper, np.zeros(2))
+        # Copies: limits that are one number for all would make kernels of another type.
+        self._penalty = ElasticNet(l1, l2, self.lower.copy(), self.upper.copy(), np.zeros(2))
         self._yy = float(g.response @ g.response)
         self.working = np.empty(0, np.int64)
         # Of sparse columns, vectors as long as X is wide cost more than X: one point at a time.
