@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from regpath._table import header, native_frame, table
+from regpath._table import header, table
 
 if TYPE_CHECKING:
     from regpath.cv_result import CVPath
@@ -24,7 +24,6 @@ __all__ = [
     "surface_header",
     "surface_rows",
     "surface_summary",
-    "to_frame",
 ]
 
 HEAD = ("rule", "lambda", "score", "std error", "df", "position")
@@ -149,8 +148,3 @@ def surface_summary(surface: CVSurface) -> str:
     """One line for every l1_ratio."""
     lines = table(SURFACE_HEAD, surface_rows(surface))
     return "\n".join([*surface_header(surface), "", *lines])
-
-
-def to_frame(cv: CVPath, backend: Any) -> Any:
-    """One row per lambda."""
-    return native_frame(cv_columns(cv), backend)

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array, csr_array
+from scipy.sparse import csr_array
 
 from regpath import designs
 from regpath._stated_design import BLOCK_ENTRIES, EPS, Dense, Sparse
@@ -28,8 +28,7 @@ def matrix_of(design: designs.Dense | designs.Csc) -> Any:
     """X as NumPy and SciPy know it, without a copy."""
     if isinstance(design, designs.Dense):
         return design.columns.T
-    shape = (design.n_rows, design.indptr.size - 1)
-    return csc_array((design.data, design.indices, design.indptr), shape=shape)
+    return designs.as_scipy(design)
 
 
 def free_basis(design: Design, free: Index, root: Array, *, intercept: bool) -> Array:

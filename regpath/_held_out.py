@@ -8,7 +8,7 @@ from scipy.sparse import csc_array
 
 from regpath._linear import interpolation
 from regpath._predict import outputs_beside
-from regpath.designs import Csc, Dense
+from regpath.designs import Csc, Dense, as_scipy
 from regpath.result import Path
 
 __all__ = ["interpolated", "predictors"]
@@ -35,9 +35,7 @@ def _product(design: Dense | Csc, rows: Index, coefs: csc_array) -> Array:
     used = np.unique(coefs.indices[coefs.data != 0.0])
     some = coefs.tocsr()[used].toarray()
     if isinstance(design, Csc):
-        shape = (design.n_rows, len(design.indptr) - 1)
-        X = csc_array((design.data, design.indices, design.indptr), shape=shape)
-        return np.asarray(X[:, used].tocsr()[rows] @ some)
+        return np.asarray(as_scipy(design)[:, used].tocsr()[rows] @ some)
     out = np.empty((rows.size, some.shape[1]))
     step = max(1, BLOCK // max(used.size, 1))
     for start in range(0, rows.size, step):

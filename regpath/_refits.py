@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
 
 from regpath._parts import Status, labels, store_coefs
-from regpath.designs import Csc, Dense
+from regpath.designs import Csc, Dense, as_scipy
 from regpath.families import Gaussian, Multinomial
 from regpath.loop import Fit
 from regpath.result import Path
@@ -269,9 +268,7 @@ def _gathered(design: Dense | Csc, features: Index) -> Dense | Csc:
         columns = np.ascontiguousarray(design.columns[features])
         columns.flags.writeable = False
         return Dense(columns)
-    shape = (design.n_rows, len(design.indptr) - 1)
-    whole = csc_array((design.data, design.indices, design.indptr), shape=shape, copy=False)
-    some = whole[:, features]
+    some = as_scipy(design)[:, features]
     indices = some.indices.astype(design.indices.dtype)
     parts = some.data, indices, some.indptr.astype(design.indptr.dtype)
     for part in parts:

@@ -18,22 +18,10 @@ from regpath._stated_multi import MultiGaussian, Multinomial
 if TYPE_CHECKING:
     from regpath.result import Path
 
-__all__ = ["FAMILIES", "StatedFamily", "StatedLoss", "read_family"]
+__all__ = ["StatedFamily", "StatedLoss", "read_family"]
 
 Array = NDArray[np.float64]
 StatedLoss: TypeAlias = rows.RowLoss | Multinomial | MultiGaussian | Cox
-
-FAMILIES = (
-    "binomial",
-    "poisson",
-    "gamma",
-    "tweedie",
-    "huber",
-    "custom",
-    "multinomial",
-    "multigaussian",
-    "cox",
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +76,7 @@ def read_family(path: Path, X: Any, y: Any, sample_weight: Any, offset: Any) -> 
     if not (weights > 0).any() or (weights < 0).any() or not np.isfinite(weights).all():
         raise ValueError("certify: sample_weight must be finite, >= 0 and not all 0.")
     response = _response(path, y, weights > 0)
-    strata = getattr(path, "family_options", {}).get("strata")
+    strata = path.family_options.get("strata")
     strata = np.zeros(n) if strata is None else read_strata("certify", strata, weights > 0)
     shift = _offset(offset, n)
     used = np.flatnonzero(weights > 0)
@@ -122,7 +110,7 @@ def read_family(path: Path, X: Any, y: Any, sample_weight: Any, offset: Any) -> 
 
 
 def _option(path: Path, name: str, default: Any) -> Any:
-    value = getattr(path, "family_options", {}).get(name)
+    value = path.family_options.get(name)
     return default if value is None else value
 
 
@@ -146,7 +134,7 @@ def _response(path: Path, y: Any, used: NDArray[np.bool_]) -> NDArray[Any]:
     Inputs are read by the same functions; what they mean is stated anew.
     """
     at, family = "certify(y=...)", path.family
-    classes = getattr(path, "classes", None)
+    classes = path.classes
     if family == "cox":
         return read_survival(at, y, used)
     if family == "multinomial":

@@ -28,7 +28,6 @@ __all__ = [
     "decode_file",
     "encode",
     "in_json",
-    "load",
     "matrix",
     "matrix_members",
     "numeric",
@@ -71,11 +70,6 @@ def save(path: Path, file: File) -> None:
     metadata, arrays = encode("Path.save", path)
     schema = 1 if path.family == "gaussian" else SCHEMA
     write("Path.save", file, {"format": FORMAT, "schema": schema, **metadata}, arrays)
-
-
-def load(file: File) -> Path:
-    """Read a path from `file`, or say in one `ValueError` what is wrong with it."""
-    return read("Path.load", file, decode_file)
 
 
 def decode_file(metadata: Metadata, arrays: Arrays) -> Path:

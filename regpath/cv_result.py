@@ -309,9 +309,10 @@ class CVPath(Saved):
         -------
         frame : pandas.DataFrame, polars.DataFrame or pyarrow.Table
         """
-        from regpath._cv_table import to_frame
+        from regpath._cv_table import cv_columns
+        from regpath._table import native_frame
 
-        return to_frame(self, backend)
+        return native_frame(cv_columns(self), backend)
 
     def summary(self) -> str:
         """Describe the cross-validation as text: what was done, then the rules and their models."""

@@ -31,6 +31,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csc_array
 
 from regpath._numba import register_methods
 from regpath.kernels.primitives import (
@@ -47,7 +48,16 @@ from regpath.kernels.primitives import (
     sparse_moments_many,
 )
 
-__all__ = ["Centred", "Csc", "Dense", "column_shares", "n_bytes", "n_columns", "n_entries"]
+__all__ = [
+    "Centred",
+    "Csc",
+    "Dense",
+    "as_scipy",
+    "column_shares",
+    "n_bytes",
+    "n_columns",
+    "n_entries",
+]
 
 # Inlined, for a sparse column is often shorter than a call. Kernels that call these methods allow
 # contraction but no reordering.
@@ -213,6 +223,12 @@ class Centred(NamedTuple):
     def combine(self, a: float, features: Any, coefs: Any, r: Any) -> None:
         for k in range(len(features)):
             self.axpy(features[k], a * coefs[k], r)
+
+
+def as_scipy(design: Csc) -> csc_array:
+    """The matrix as SciPy knows it, without a copy."""
+    shape = design.n_rows, design.indptr.size - 1
+    return csc_array((design.data, design.indices, design.indptr), shape=shape, copy=False)
 
 
 def n_columns(design: Dense | Csc) -> int:

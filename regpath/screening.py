@@ -17,14 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath._memory import room
+from regpath.designs import Csc, Dense
 from regpath.kernels.project import estimate
 
-__all__ = ["Estimate", "Known", "References", "Spending"]
+__all__ = ["Estimate", "Known", "References", "Spending", "references_kept"]
 
 Array = NDArray[np.float64]
 
 # What a pass over all columns costs: as much as the gradients of all of them.
 PASS = 1.0
+
+
+def references_kept(design: Dense | Csc) -> int:
+    """How many references pay: of sparse columns, vectors as long as X is wide cost more than X."""
+    return 12 if isinstance(design, Dense) else 4
 
 
 class Estimate(NamedTuple):

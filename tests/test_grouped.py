@@ -25,7 +25,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import sparse
 
 import regpath
-from regpath.solvers import group_models, grouped
+from regpath.solvers import gram, group_models, grouped
 from regpath.solvers.group_models import RowModel
 
 REFERENCES = Path(__file__).parent / "data" / "glmnet"
@@ -79,8 +79,8 @@ def test_grouped_multinomial_beside_glmnet(monkeypatch, whole):
 
 def assert_not_above_glmnet(monkeypatch, name, loss, whole):
     if not whole:  # features enter as they are needed
-        monkeypatch.setattr(grouped, "AT_ONCE", 0)
-        monkeypatch.setattr(grouped, "SOON_WORTH_A_GRAM", 0)
+        monkeypatch.setattr(gram, "AT_ONCE", 0)
+        monkeypatch.setattr(gram, "SOON_WORTH_A_GRAM", 0)
     with np.load(REFERENCES / f"{name}.npz") as file:
         reference = {key: file[key] for key in file.files}
     settings = json.loads(str(reference["options"]))
@@ -155,8 +155,8 @@ def test_storages_agree(rng, loss, case, shape):
 def test_features_that_enter_one_by_one(rng, monkeypatch, loss, l1_ratio):
     X, Y = draw(rng, loss, n=70, p=40)
     whole = answer(X, Y, loss, l1_ratio=l1_ratio)
-    monkeypatch.setattr(grouped, "AT_ONCE", 0)
-    monkeypatch.setattr(grouped, "SOON_WORTH_A_GRAM", 0)
+    monkeypatch.setattr(gram, "AT_ONCE", 0)
+    monkeypatch.setattr(gram, "SOON_WORTH_A_GRAM", 0)
     lazy = answer(X, Y, loss, l1_ratio=l1_ratio, lambdas=whole.lambdas)
     assert_certified(lazy, X, Y, loss, l1_ratio=l1_ratio)
     assert_allclose(lazy.objectives, whole.objectives, atol=2 * TOL)

@@ -8,7 +8,7 @@ from regpath._numba import FUSED, REORDERED, kernel
 from regpath.kernels.gap import dual_gap, penalty_value
 from regpath.kernels.passes import column_dots
 
-__all__ = ["MEMORY", "descend", "descend_round", "residual_square", "start"]
+__all__ = ["MEMORY", "descend", "descend_round", "refresh_residual", "residual_square"]
 
 # Epochs over the support that one extrapolation combines (Bertrand and Massias 2021).
 MEMORY = 5
@@ -52,7 +52,7 @@ def descend_round(
             count += 1
     accelerate(design, penalty, response, centre, b, r, support[:count], room)
     descend(design, penalty, b, r, room.everything, 1)
-    start(design, response, b, r, room)  # no drift from many updates
+    refresh_residual(design, response, b, r, room)  # no drift from many updates
     column_dots(design, r, room.everything, g, 0, size)
     return dual_gap(penalty, g, b, size, penalty, g[:0], residual_square(r, centre))
 
@@ -88,7 +88,7 @@ def accelerate(
         for m in range(MEMORY):
             jump += room.system[m, MEMORY] * history[m + 1, i]
         b[k] = min(max(jump, penalty.lower[k]), penalty.upper[k])
-    start(design, response, b, r, room)
+    refresh_residual(design, response, b, r, room)
     if not 0.5 * residual_square(r, centre) + penalty_value(penalty, b, b.size) < value:
         for k in range(b.size):
             b[k] = kept_b[k]
@@ -135,7 +135,7 @@ def anderson(history: Any, size: int, system: Any) -> bool:
 
 
 @kernel(FUSED)
-def start(design: Any, response: Any, b: Any, r: Any, room: Any) -> None:
+def refresh_residual(design: Any, response: Any, b: Any, r: Any, room: Any) -> None:
     """Residual of coefficients afresh."""
     count, n, nonzero, coefs = 0, response.size, room.nonzero, room.coefs
     for k in range(b.size):

@@ -21,11 +21,11 @@ from regpath.kernels.gap import dual_gap, worst_violation
 from regpath.penalties import ElasticNet
 from regpath.solvers.forecast import MOST, Forecast
 from regpath.solvers.geometry import Geometry
-from regpath.solvers.gram import AT_ONCE, GramCore, Outcome, largest_gram
+from regpath.solvers.gram import GramCore, Outcome, largest_gram, whole_gram_pays
 from regpath.solvers.outside import Outside
 from regpath.solvers.points import NULL, SolvedPoints, Units
 from regpath.solvers.products import gram_of_columns
-from regpath.solvers.residual import ResidualCore
+from regpath.solvers.residual import SPARSE_SWEEP_COST, ResidualCore
 from regpath.solvers.working import start_residual, working_columns
 
 __all__ = ["ActiveSetSolver", "OutOfTimeError"]
@@ -35,10 +35,6 @@ Index = NDArray[np.int64]
 
 # Share of the tolerance that the working set may use up; the rest is for the features outside.
 INNER_SHARE = 0.3
-# So many features are put into a Gram matrix at once if there are far more rows.
-SOON_WORTH_A_GRAM = 1000
-# Operations of one epoch of descent an entry, weighed against those on a Gram matrix.
-SPARSE_SWEEP_COST = 7.5
 # Working-set size from which descent on sparse columns is tried.
 FIRST_TRIAL = 300
 # Iterations between two looks at the clock, and operations.
@@ -351,15 +347,5 @@ class ActiveSetSolver:
     # -- strategy ------------------------------------------------------------------------------
 
     def _whole_gram_pays(self, entering: int) -> bool:
-        """Whether to put all features into the Gram matrix at once.
-
-        On tall data passes over X cost as much as the Gram matrix of a few hundred features does,
-        and most features become active.
-        """
-        g, all_ = self.geometry, self._candidates.size
-        if all_ > self._gram_limit or self.working.size == all_:
-            return False
-        tall = g.n > 2 * g.p and (
-            all_ <= SOON_WORTH_A_GRAM or self.working.size + entering > all_ / 6
-        )
-        return all_ <= AT_ONCE or tall
+        counts = self._candidates.size, self.working.size, entering
+        return whole_gram_pays(self.geometry, *counts, self._gram_limit)

@@ -227,8 +227,9 @@ def measure(
         raise NonFiniteColumnsError(np.flatnonzero(bad))
     flat = _constant_columns(design, mean, deviation, weights)
     informative = ~flat if fit_intercept or standardize else ~flat | (mean != 0.0)
-    if np.any(informative & ~flat & (deviation == 0.0)):
-        raise NonFiniteColumnsError(np.flatnonzero(informative & ~flat & (deviation == 0.0)))
+    underflown = ~flat & (deviation == 0.0)
+    if underflown.any():
+        raise NonFiniteColumnsError(np.flatnonzero(underflown))
     raw = np.hypot(mean, deviation)
     scale = np.where(informative, deviation if fit_intercept else raw, 1.0)
     unit = np.where(informative, deviation, 1.0) if standardize else np.ones(p)
@@ -247,8 +248,7 @@ def measure(
         reader=reader,
         n_threads=n_threads,
     )
-    weighted = root * response
-    geometry.product = geometry.standardized(product, float(weighted.sum()), slice(None))
+    geometry.product = geometry.standardized(product, float(v.sum()), slice(None))
     return geometry
 
 

@@ -12,15 +12,16 @@ from regpath._memory import room
 from regpath.designs import Csc, Dense, n_bytes
 from regpath.kernels import factor, quadratic
 from regpath.penalties import ElasticNet
+from regpath.solvers.geometry import Geometry
 
-__all__ = ["AT_ONCE", "GramCore", "Outcome", "empty_factor", "largest_gram"]
+__all__ = ["AT_ONCE", "GramCore", "Outcome", "empty_factor", "largest_gram", "whole_gram_pays"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
 
-# So many features are put into a Gram matrix at once.
-AT_ONCE = 200
+# So many features are put into a Gram matrix at once; and so many if there are far more rows.
+AT_ONCE, SOON_WORTH_A_GRAM = 200, 1000
 # Order up to which a factor is built by appending: LAPACK is faster, but its threads wait actively
 # before and after, and where another process holds a core every call can cost a tenth of a second.
 SMALL = 1000
@@ -36,6 +37,26 @@ def largest_gram(design: Dense | Csc) -> int:
     """Working-set size up to which G and R may grow: a fair share of the memory of X."""
     least = LEAST_GRAM_DENSE if isinstance(design, Dense) else LEAST_GRAM_SPARSE
     return int(math.sqrt(max(least, 0.5 * n_bytes(design)) / 16.0))
+
+
+def whole_gram_pays(geometry: Geometry, all_: int, inside: int, entering: int, most: int) -> bool:
+    """Whether to put all features into the Gram matrix at once.
+
+    On tall data passes over X cost as much as the Gram matrix of a few hundred features does, and
+    most features become active.
+
+    Parameters
+    ----------
+    geometry : Geometry
+    all_, inside, entering : int
+        Features that may enter in all, those in the working set, and those about to enter.
+    most : int
+        Order up to which the matrix may grow.
+    """
+    if all_ > most or inside == all_:
+        return False
+    tall = geometry.n > 2 * geometry.p
+    return all_ <= AT_ONCE or (tall and (all_ <= SOON_WORTH_A_GRAM or inside + entering > all_ / 6))
 
 
 class Outcome(NamedTuple):

@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Dense, column_shares
-from regpath.screening import Estimate, References, Spending
+from regpath.designs import column_shares
+from regpath.screening import Estimate, References, Spending, references_kept
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.row_norms import RowNorms, lengths
 
@@ -48,9 +48,9 @@ class GroupsOutside:
         # One number for all columns, unless some column has a mean far beyond its deviation.
         worst = geometry.rounding.max(keepdims=True)
         self._rounding = worst if worst[0] < 1e-10 else geometry.rounding
-        capacity = 12 if isinstance(geometry.design, Dense) else 4
         self._cost, self._spending = column_shares(geometry.design), Spending()
-        self._references = References(residual.size, len(residual) * geometry.p, capacity)
+        kept = references_kept(geometry.design)
+        self._references = References(residual.size, len(residual) * geometry.p, kept)
         self.first = self.full_pass(residual)
 
     def known(self, features: Index) -> Array:

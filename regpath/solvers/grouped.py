@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from regpath.designs import Dense, n_bytes
 from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
+from regpath.solvers.gram import whole_gram_pays
 from regpath.solvers.group_models import GramModel, GroupModel, RowModel
 from regpath.solvers.group_newton import newton
 from regpath.solvers.group_outside import GroupsOutside
@@ -40,8 +41,6 @@ Index = NDArray[np.int64]
 
 # Share of the tolerance that the working set may use up; the rest is for the features outside.
 INNER_SHARE = 0.3
-# So many features are taken at once; and so many if there are far more rows.
-AT_ONCE, SOON_WORTH_A_GRAM = 200, 1000
 # Bytes that the Gram matrix may take in any case.
 LEAST_GRAM = 256e6
 # Rows up to which ridge is solved in their number of features.
@@ -157,7 +156,7 @@ class GroupSolver:
             return self._rotate()
         if smooth:
             self._admit(np.setdiff1d(self._candidates, self.working))
-        elif self._whole_pays(0):
+        elif self._whole_gram_pays(0):
             self._admit(self._candidates)
         else:
             self.why.append("working set of features that grows as they enter")
@@ -249,7 +248,7 @@ class GroupSolver:
         """Take features into the working set."""
         if not features.size:
             return
-        complete = self._whole_pays(features.size)
+        complete = self._whole_gram_pays(features.size)
         if complete:
             self.why.append(f"all {self._candidates.size} features at once")
             features = np.flatnonzero(~self._outside.inside)
@@ -291,15 +290,9 @@ class GroupSolver:
         self._model = model
         return model
 
-    def _whole_pays(self, entering: int) -> bool:
-        """Whether to take all features at once: their Gram matrix costs less than passes."""
-        g, all_ = self.geometry, self._candidates.size
-        if all_ > self._gram_limit or self.working.size == all_:
-            return False
-        tall = g.n > 2 * g.p and (
-            all_ <= SOON_WORTH_A_GRAM or self.working.size + entering > all_ / 6
-        )
-        return all_ <= AT_ONCE or tall
+    def _whole_gram_pays(self, entering: int) -> bool:
+        counts = self._candidates.size, self.working.size, entering
+        return whole_gram_pays(self.geometry, *counts, self._gram_limit)
 
     # -- solve ---------------------------------------------------------------------------------
 

@@ -32,7 +32,7 @@ from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import GramCore, largest_gram
 from regpath.solvers.products import standardised
 from regpath.solvers.reader import moments_of
-from regpath.solvers.residual import ResidualCore
+from regpath.solvers.residual import SPARSE_SWEEP_COST, ResidualCore
 from regpath.solvers.rows import SmoothLoss, Terms
 from regpath.solvers.working import Working, last_products, start_residual, working_columns
 
@@ -41,8 +41,8 @@ __all__ = ["CHEAP_TO_LEARN", "SHORTEST", "Model", "RowModel", "Strength", "stret
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# Descent on sparse columns: epochs that a solve takes, and operations of one epoch an entry.
-MANY_SWEEPS, SPARSE_SWEEP_COST = 60, 7.5
+# Epochs that a solve takes by descent on sparse columns.
+MANY_SWEEPS = 60
 # Square of the size, over the number of rows, up to which corrections of a Gram matrix pay.
 CHEAP_TO_LEARN = 10
 # How much stronger or weaker curvatures are taken to be after one step.

@@ -6,10 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath._memory import room
-from regpath.designs import Dense, column_shares, n_entries
+from regpath.designs import column_shares, n_entries
 from regpath.kernels.screen import features_beyond, screen, violators_among
 from regpath.penalties import ElasticNet
-from regpath.screening import References, Spending
+from regpath.screening import References, Spending, references_kept
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.threads import ENTRIES_PER_THREAD
 
@@ -70,8 +70,8 @@ class Outside:
         tiled = np.tile(geometry.rounding, len(residual))
         self._rounding = worst if worst[0] < 1e-10 else tiled
         self._found = room((points + 1, gradient.size), np.int64)
-        capacity = 12 if isinstance(geometry.design, Dense) else 4
-        self._references = References(residual.size, gradient.size, capacity)
+        kept = references_kept(geometry.design)
+        self._references = References(residual.size, gradient.size, kept)
         self._references.add(residual.ravel(), gradient)
         self._cost = column_shares(geometry.design) / len(residual)
         self._spending = Spending()

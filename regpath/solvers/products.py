@@ -1,7 +1,7 @@
 """Matrix products with X~: its Gram matrices, and many right-hand sides at once.
 
-Dense X goes through blocks that BLAS multiplies; sparse X through sparse products. Neither makes a
-copy of X.
+Dense X goes through blocks that BLAS multiplies, sparse X through sparse products; but for the Gram
+matrix of sparse columns, which takes a scaled copy of them, neither makes a copy of X.
 """
 
 from __future__ import annotations
@@ -10,26 +10,28 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csc_array
 
-from regpath.designs import Csc, Dense
+from regpath.designs import Csc, Dense, as_scipy
 from regpath.kernels.gather import gather_dense
 from regpath.kernels.passes import combine_columns
 from regpath.solvers.geometry import Geometry
+from regpath.solvers.reader import BLOCK_BYTES
+from regpath.solvers.working import working_columns
 
 __all__ = ["apply", "gram_of_columns", "gram_of_rows", "multiply", "standardised"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
-# Bytes of one block: large enough for BLAS, small enough to stay in the cache of a core.
-BLOCK_BYTES = 4_000_000
-
 
 def gram_of_columns(geometry: Geometry, features: Index) -> Array:
-    """X~'X~ of some columns of a dense X."""
+    """X~'X~ of some columns."""
     g = geometry
-    return g.reader.gram(g.root, g.mean, g.scale, features)
+    if isinstance(g.design, Dense):
+        return g.reader.gram(g.root, g.mean, g.scale, features)
+    block = working_columns(g).append(features, True)
+    assert block is not None
+    return np.tril(block) + np.tril(block, -1).T
 
 
 def _column_blocks(geometry: Geometry, features: Index) -> Any:
@@ -60,7 +62,7 @@ def _sparse_gram_of_rows(geometry: Geometry, features: Index, shrink: Array) -> 
     g = geometry
     scale, design = np.sqrt(shrink) / g.scale[features], g.design
     assert isinstance(design, Csc)
-    X = (_scipy(design)[:, features] * scale).tocsr() * g.root[:, None]
+    X = (as_scipy(design)[:, features] * scale).tocsr() * g.root[:, None]
     shift = g.mean[features] * scale
     gram = np.asarray((X @ X.T).toarray())
     along = X @ shift
@@ -95,11 +97,6 @@ def apply(geometry: Geometry, b: Array) -> Array:
     return (out - float(g.mean @ coefs)) * g.root
 
 
-def _scipy(design: Csc) -> Any:
-    shape = (design.n_rows, len(design.indptr) - 1)
-    return csc_array((design.data, design.indices, design.indptr), shape=shape, copy=False)
-
-
 def standardised(geometry: Geometry, features: Index, part: slice) -> Array:
     """Columns (x_j - m_j) / d_j, without weights of the rows, as rows of a dense array.
 
@@ -116,7 +113,7 @@ def standardised(geometry: Geometry, features: Index, part: slice) -> Array:
         out = np.asarray(g.design.columns[features, part], np.float64)
     else:
         design = g.design
-        out = np.asarray(_scipy(design)[:, features].tocsr()[part].toarray(), np.float64).T
+        out = np.asarray(as_scipy(design)[:, features].tocsr()[part].toarray(), np.float64).T
     out -= g.mean[features, None]
     out /= g.scale[features, None]
     return np.ascontiguousarray(out)

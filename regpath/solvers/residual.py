@@ -14,11 +14,13 @@ from regpath.penalties import ElasticNet
 from regpath.solvers.gram import Outcome
 from regpath.solvers.working import Working, start_residual
 
-__all__ = ["ResidualCore"]
+__all__ = ["SPARSE_SWEEP_COST", "ResidualCore"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
 
+# Operations of one epoch of descent an entry, weighed against those on a Gram matrix.
+SPARSE_SWEEP_COST = 7.5
 # Rounds without a gap that is smaller by a thousandth, after which only rounding is left.
 MOST_PATIENCE = 500
 

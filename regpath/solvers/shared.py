@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from regpath.designs import Csc, Dense, n_bytes, n_columns
+from regpath.screening import references_kept
 from regpath.solvers.reader import Moments, OwnReader, Reader, dots_many, moments_many
 from regpath.solvers.threads import roam
 
@@ -40,7 +41,7 @@ def room_for(design: Dense | Csc, n: int) -> int:
     """Problems whose solvers fit into a fair share of the memory of X."""
     p, order = n_columns(design), min(n, n_columns(design))
     dense = isinstance(design, Dense)
-    references = (12 if dense else 4) * (n + p)
+    references = references_kept(design) * (n + p)
     columns = 1.5 * order * n if dense else 0
     one = 8.0 * (VECTORS * p + references + columns + 3.0 * order**2 * dense)
     least = LEAST_DENSE if dense else LEAST_SPARSE

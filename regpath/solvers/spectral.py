@@ -29,7 +29,6 @@ from regpath.penalties import INDISTINCT
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import NULL, SolvedPoints, Units
 from regpath.solvers.products import apply, gram_of_columns, gram_of_rows, multiply
-from regpath.solvers.working import working_columns
 
 __all__ = ["SpectralSolver"]
 
@@ -142,7 +141,7 @@ class SpectralSolver:
     def _path_from_columns(self, lambdas: Array) -> Iterator[SolvedPoints]:
         """b(lambda) = V (S + lambda)^-1 V'q on the Gram matrix off the unpenalised columns."""
         g, root = self.geometry, np.sqrt(self._weight)
-        gram = self._gram(self._penalised) * root[:, None] * root
+        gram = gram_of_columns(g, self._penalised) * root[:, None] * root
         q = g.product[self._penalised] * root
         crossed = np.zeros((q.size, 0))
         if self._free.size:
@@ -170,13 +169,6 @@ class SpectralSolver:
             b = np.concatenate([B[:, k] * root, free[:, k]])
             worst = float(np.max(violation[:, k], initial=0.0))
             yield self._point(features, b, float(rr[k]), float(ridge[k]), float(gaps[k]), worst)
-
-    def _gram(self, features: Index) -> Array:
-        if isinstance(self.geometry.design, Dense):
-            return gram_of_columns(self.geometry, features)
-        block = working_columns(self.geometry).append(features, True)
-        assert block is not None
-        return np.tril(block) + np.tril(block, -1).T
 
     # -- fewer rows than columns, or both large ----------------------------------------------------
 

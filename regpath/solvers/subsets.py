@@ -14,14 +14,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from regpath.designs import Dense
 from regpath.kernels import factor
 from regpath.penalties import ElasticNet
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import empty_factor, largest_gram
 from regpath.solvers.points import NULL
 from regpath.solvers.products import apply, gram_of_columns
-from regpath.solvers.working import working_columns
 
 __all__ = ["SubsetFit", "Subsets"]
 
@@ -91,7 +89,7 @@ class Subsets:
         if features.size > self._most:
             return None
         if self._gram is None:
-            self._gram = _gram(g)
+            self._gram = gram_of_columns(g, np.arange(g.p))
             self._factor = empty_factor(min(self._most, g.p), g.p)
         self._move_to(features, self._gram)
         if self._m < features.size:
@@ -134,13 +132,3 @@ class Subsets:
         residual = g.response - apply(g, full)
         gradient: Array = g.gradient_of(residual[None], features)[0]
         return gradient
-
-
-def _gram(geometry: Geometry) -> Array:
-    """X~'X~ of all columns."""
-    everything = np.arange(geometry.p)
-    if isinstance(geometry.design, Dense):
-        return gram_of_columns(geometry, everything)
-    block = working_columns(geometry).append(everything, True)
-    assert block is not None
-    return np.tril(block) + np.tril(block, -1).T
