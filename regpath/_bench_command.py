@@ -26,7 +26,7 @@ Cases = Annotated[
     list[str] | None,
     typer.Argument(
         metavar="[CASE]...",
-        help="Built-in problems (see --list). Default: those of the README.",
+        help="Built-in problems (see --list). Default: eight of the gaussian ones.",
         show_default=False,
     ),
 ]

@@ -26,7 +26,7 @@ from scipy import sparse
 
 import regpath
 from regpath.solvers import gram, group_models, grouped
-from regpath.solvers.group_models import RowModel
+from regpath.solvers.group_models import RowwiseModel
 
 REFERENCES = Path(__file__).parent / "data" / "glmnet"
 
@@ -176,7 +176,7 @@ def test_without_a_gram_matrix(rng, monkeypatch, loss, storage, limit):
     monkeypatch.setattr(grouped, "LEAST_GRAM", limit)
     monkeypatch.setattr(grouped, "n_bytes", lambda design: 0)
     result = answer(storage(X), Y, loss, lambdas=whole.lambdas, **options)
-    assert isinstance(result.solver._model, RowModel)
+    assert isinstance(result.solver._model, RowwiseModel)
     assert_certified(result, X, Y, loss, **options)
     assert_allclose(result.objectives, whole.objectives, atol=2 * TOL)
 

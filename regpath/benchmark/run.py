@@ -30,7 +30,7 @@ DEFAULT_CASES = (
     "ridge-wide",
     "ridge-tall",
 )
-"""The cases of the table in the README."""
+"""Eight of the regimes of the gaussian family: what is compared if nothing is named."""
 
 LADDER_ACCURACY = 1e-6
 """Ladders are written for this accuracy, and tightened in proportion for smaller ones."""

@@ -35,7 +35,7 @@ from regpath.solvers.output_columns import OutputColumns
 from regpath.solvers.output_losses import OutputLoss, Softmax, inner, sums
 from regpath.solvers.row_norms import EPSILON, RowNorms, lengths
 
-__all__ = ["GramModel", "GroupModel", "RowModel", "grown_gram"]
+__all__ = ["GramModel", "GroupModel", "RowwiseModel", "grown_gram"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -213,7 +213,7 @@ def _pseudo_inverse(G: Array) -> Array:
     return out
 
 
-class RowModel:
+class RowwiseModel:
     """Any loss of rows, at linear predictors that follow the coefficients.
 
     Parameters

@@ -24,7 +24,7 @@ from regpath.designs import Dense, n_bytes
 from regpath.solvers.gaussian import OutOfTimeError
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.gram import whole_gram_pays
-from regpath.solvers.group_models import GramModel, GroupModel, RowModel
+from regpath.solvers.group_models import GramModel, GroupModel, RowwiseModel
 from regpath.solvers.group_newton import newton
 from regpath.solvers.group_outside import GroupsOutside
 from regpath.solvers.group_ridge import Rotation
@@ -137,7 +137,7 @@ class GroupSolver:
             residual, null = self._response, 0.5 * self._yy
         else:
             rows = Softmax(np.ascontiguousarray(y), shift, g.root, g.n_threads)
-            model = RowModel(self._columns, rows, intercept, True)
+            model = RowwiseModel(self._columns, rows, intercept, True)
             if intercept:
                 model.intercepts[:] = log_shares(y @ weights)
             model.start()
@@ -173,9 +173,9 @@ class GroupSolver:
         gram = rotation.rows @ rotation.rows.T
         if isinstance(self._model, GramModel):
             self._model.extend(gram, self._response @ rotation.rows.T)
-        elif isinstance(self._model, RowModel):
+        elif isinstance(self._model, RowwiseModel):
             columns = OutputColumns(g, rotation.rows)
-            model = RowModel(columns, self._model.rows, self._model.moves_intercept, True)
+            model = RowwiseModel(columns, self._model.rows, self._model.moves_intercept, True)
             model.coefs = model.coefs[:, :0]
             model.extend(gram, len(rotation.rows))
             model.intercepts = self._model.intercepts
@@ -268,7 +268,7 @@ class GroupSolver:
         if isinstance(model, GramModel):
             assert block is not None
             model.extend(block, self._products(features))
-        elif isinstance(model, RowModel):
+        elif isinstance(model, RowwiseModel):
             model.extend(block, features.size)
             model.complete = self.working.size == self._candidates.size
 
@@ -280,11 +280,11 @@ class GroupSolver:
         """Products (K, m) of features with the working response: gradients of the null model."""
         return np.ascontiguousarray(self._outside.first[:, features])
 
-    def _leave_gram(self, old: GramModel) -> RowModel:
+    def _leave_gram(self, old: GramModel) -> RowwiseModel:
         """Go on without a Gram matrix."""
         self.why.append(f"no Gram matrix beyond {self.working.size} working features")
         rows = Squares(self._response, self.geometry.root)
-        model = RowModel(self._columns, rows, False, False)
+        model = RowwiseModel(self._columns, rows, False, False)
         model.coefs = old.coefs
         model.start()
         self._model = model
@@ -363,7 +363,7 @@ class GroupSolver:
     def _residual(self) -> Array:
         """Working residuals (K, n)."""
         model = self._model
-        if isinstance(model, RowModel):
+        if isinstance(model, RowwiseModel):
             return model.rows.residual
         if self._rotation is not None:
             out: Array = self._response - model.coefs @ self._rotation.rows
@@ -399,7 +399,7 @@ class GroupSolver:
         loss, reached = model.loss, gap <= self.tol
         value = loss + self._local().value(model.coefs)
         intercepts = self._centre
-        if isinstance(model, RowModel) and isinstance(model.rows, Softmax):
+        if isinstance(model, RowwiseModel) and isinstance(model.rows, Softmax):
             intercepts = model.intercepts - model.intercepts.mean()
         return SolvedPoints(
             indptr=np.array([0, features.size]),
