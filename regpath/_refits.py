@@ -55,8 +55,8 @@ def refit_active(
     problem: Problem,
     options: Options,
     path: Path,
-    advance: Callable[[int], None] = lambda points: None,
-    deadline: float = math.inf,
+    advance: Callable[[int], None],
+    deadline: float,
 ) -> Refits:
     """Fit the active features of every point of a path without a penalty.
 
@@ -70,9 +70,9 @@ def refit_active(
     problem, options
         Those of the path.
     path : Path
-    advance : callable, optional
+    advance : callable
         Told the number of points after every one.
-    deadline : float, optional
+    deadline : float
         On the clock `time.monotonic`: no refit but the first goes on after it.
 
     Returns

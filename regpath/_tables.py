@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array, issparse
 
 from regpath._extras import require
-from regpath._linear import numbers
+from regpath._linear import numbers, shorten
 
 __all__ = ["DataError", "Table", "read_table", "write_csv"]
 
@@ -320,9 +320,7 @@ def _missing(source: str, name: str, bad: Array, advice: str) -> str:
 
 
 def _columns(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(name) for name in names[:5])
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"column{'' if len(names) == 1 else 's'} {shown}{more}"
+    return f"column{'' if len(names) == 1 else 's'} {shorten(names)}"
 
 
 def _option(names: Sequence[str]) -> str:

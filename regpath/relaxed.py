@@ -367,7 +367,7 @@ def relaxed(
     return result.shortened(size, Status.TIME_BUDGET)
 
 
-def warn_of_refits(call: str, relaxed: Sequence[RelaxedPath], stacklevel: int = 3) -> None:
+def warn_of_refits(call: str, relaxed: Sequence[RelaxedPath]) -> None:
     """One warning for the refits of all paths: how many, how far, what to do."""
     points = [(r, k) for r in relaxed for k in range(r.lambdas.size)]
     missed = [(r, k) for r, k in points if not r.statuses[k].ok]
@@ -380,7 +380,7 @@ def warn_of_refits(call: str, relaxed: Sequence[RelaxedPath], stacklevel: int = 
         f"{r.path.n_nonzero[k]} features. To do: raise tol, or end the path with fewer features "
         "(max_features). See the statuses and dual_gaps of the relaxed path.",
         ConvergenceWarning,
-        stacklevel=stacklevel,
+        stacklevel=3,
     )
 
 

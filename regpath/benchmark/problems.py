@@ -158,7 +158,6 @@ def problem_from(
     l1_ratio: float = 1.0,
     ratio: float | None = None,
     n_lambdas: int = 100,
-    scale_columns: bool = True,
 ) -> Problem:
     """State a problem on one's own data.
 
@@ -178,7 +177,6 @@ def problem_from(
         Smallest lambda relative to the largest; by default 1e-3 if n >= p, else 1e-2
         (for classes and survival times 3e-2: beyond, they are separated).
     n_lambdas : int, default 100
-    scale_columns : bool, default True
 
     Returns
     -------
@@ -205,13 +203,11 @@ def problem_from(
     if kept.size == 0:
         raise ValueError(f"{name}: y or all columns are constant; there is nothing to compare.")
     X = X[:, kept]
-    if scale_columns:
-        X = X @ sp.diags_array(1.0 / deviation[kept]) if sp.issparse(X) else X / deviation[kept]
     if sp.issparse(X):
-        X = sp.csc_array(X)
+        X = sp.csc_array(X @ sp.diags_array(1.0 / deviation[kept]))
         X.sum_duplicates()  # sorts as well
     else:
-        X = np.asfortranarray(X)
+        X = np.asfortranarray(X / deviation[kept])
     if ratio is None:
         wide = 1e-2 if family in ("gaussian", "poisson") else 3e-2
         ratio = 1e-3 if X.shape[0] >= X.shape[1] else wide
