@@ -24,6 +24,7 @@ from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
 from regpath.solvers.grouped import GroupSolver
 from regpath.solvers.models import RowModel
 from regpath.solvers.points import SolvedPoints, Units
+from regpath.solvers.products import is_even
 from regpath.solvers.prox_newton import ProxNewtonSolver
 from regpath.solvers.reader import OwnReader, Reader
 from regpath.solvers.rotated import LARGEST_ROTATED, RotatedSolver
@@ -137,7 +138,7 @@ def check_jobs(call: str, n_jobs: Any) -> int:
 def _gaussian(problem: Problem, geometry: Geometry, options: Options) -> Solver:
     lower, upper = working_limits(problem, geometry, geometry.response_scale)
     if options.l1_ratio == 0.0 and np.all(np.isinf(lower)) and np.all(np.isinf(upper)):
-        return SpectralSolver(geometry, problem.penalty_factor, options.tol)
+        return SpectralSolver(geometry, problem.penalty_factor, options.tol, options.max_iter)
     return ActiveSetSolver(
         geometry,
         problem.penalty_factor,
@@ -196,9 +197,11 @@ def _smooth(family: Family, problem: Problem, geometry: Geometry, options: Optio
             options.max_iter,
         )
 
-    penalised = np.count_nonzero(np.isfinite(problem.penalty_factor) & (problem.penalty_factor > 0))
-    wide = geometry.n < penalised and geometry.n <= LARGEST_ROTATED
-    if options.l1_ratio == 0.0 and unlimited and wide:
+    factor = problem.penalty_factor
+    penalised = np.isfinite(factor) & (factor > 0.0) & ~geometry.constant
+    wide = geometry.n < np.count_nonzero(penalised) and geometry.n <= LARGEST_ROTATED
+    even = is_even((factor * geometry.penalty_scale**2)[penalised])
+    if options.l1_ratio == 0.0 and unlimited and wide and even:
         return RotatedSolver(geometry, problem.penalty_factor, make)
     return make(geometry, problem.penalty_factor)
 

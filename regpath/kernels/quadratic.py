@@ -48,6 +48,8 @@ GAP, RESIDUAL_SQUARE, PENALTY, VIOLATION, ITERATIONS = 0, 1, 2, 3, 4
 MOST_PATIENCE = 60
 # A slope below this, of columns and a response of unit length, is rounding.
 NOISE = 1e-14
+# A coefficient that moves by less than this share of another one stands still.
+STILL = 1e-9
 # Rounding errors that a gradient may hold, in units of the last place.
 ROUNDINGS = 8.0
 # A factor is kept while the ridge term is at least this share of the one it holds.
@@ -379,12 +381,14 @@ def slide(active: Any, h: Any, b: Any, d: Any, penalty: Any, k: int, m: int, piv
     """
     slope = h[k] - penalty.derivative(k, b[k])
     scale = abs(h[k]) + penalty.threshold(k)
+    unbounded = penalty.threshold(k) == 0.0
     for i in range(m):
+        unbounded &= abs(d[i]) <= STILL or penalty.threshold(active[i]) == 0.0
         pull = d[i] * (h[active[i]] - penalty.derivative(active[i], b[active[i]]))
         slope -= pull
         scale += abs(pull)
     leaver = m
-    if abs(slope) <= 1e-9 * scale + NOISE or penalty.threshold(k) == 0.0:
+    if abs(slope) <= 1e-9 * scale + NOISE or unbounded:
         # The objective is flat, or nothing but rounding would bound the step: take the feature out.
         direction, step, end = -math.copysign(1.0, b[k]), abs(b[k]), 0.0
     else:

@@ -31,7 +31,7 @@ from regpath.solvers.group_ridge import Rotation
 from regpath.solvers.output_columns import OutputColumns
 from regpath.solvers.output_losses import Softmax, Squares, log_shares, unit_response
 from regpath.solvers.points import SolvedPoints, Units
-from regpath.solvers.products import gram_of_columns
+from regpath.solvers.products import gram_of_columns, is_even
 from regpath.solvers.row_norms import RowNorms, lengths
 
 __all__ = ["GroupSolver"]
@@ -152,8 +152,9 @@ class GroupSolver:
         """Features that are in the working set from the beginning."""
         g, count = self.geometry, self._candidates.size
         smooth = self.l1_ratio == 0.0 and count > self._free.size
-        if smooth and count > g.n and g.n <= MOST_ROWS:
-            return self._rotate()
+        penalised = np.setdiff1d(self._candidates, self._free)
+        if smooth and count > g.n and g.n <= MOST_ROWS and is_even(self._l2[penalised]):
+            return self._rotate(penalised)
         if smooth:
             self._admit(np.setdiff1d(self._candidates, self.working))
         elif self._whole_gram_pays(0):
@@ -163,11 +164,10 @@ class GroupSolver:
             self._admit(self._free)
         return None
 
-    def _rotate(self) -> None:
+    def _rotate(self, penalised: Index) -> None:
         """Solve ridge in as many features as there are rows."""
         g = self.geometry
         self.why.append("ridge with more features than rows: as many features as rows")
-        penalised = np.setdiff1d(self._candidates, self._free)
         self._rotation = rotation = Rotation(g, self._free, penalised, self._l2)
         self.working, self._outside.inside[:] = self._candidates, True
         gram = rotation.rows @ rotation.rows.T

@@ -18,10 +18,13 @@ from regpath.solvers.geometry import Geometry
 from regpath.solvers.reader import BLOCK_BYTES
 from regpath.solvers.working import working_columns
 
-__all__ = ["apply", "gram_of_columns", "gram_of_rows", "multiply", "standardised"]
+__all__ = ["apply", "gram_of_columns", "gram_of_rows", "is_even", "multiply", "standardised"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+
+# Squared lengths of columns may differ by this factor in one eigendecomposition.
+MOST_SPREAD = 1e8
 
 
 def gram_of_columns(geometry: Geometry, features: Index) -> Array:
@@ -44,6 +47,14 @@ def _column_blocks(geometry: Geometry, features: Index) -> Any:
         out = block[: part.size]
         gather_dense(columns.columns, part, geometry.root, geometry.mean, geometry.scale, out)
         yield slice(start, start + part.size), out
+
+
+def is_even(strength: Array) -> bool:
+    """Whether one eigendecomposition serves all columns, of lengths 1 / sqrt(strength).
+
+    It knows eigenvalues up to rounding of the largest one: nothing is left of much shorter columns.
+    """
+    return bool(np.max(strength, initial=0.0) <= MOST_SPREAD * np.min(strength, initial=np.inf))
 
 
 def gram_of_rows(geometry: Geometry, features: Index, shrink: Array) -> Array:

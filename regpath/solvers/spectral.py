@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from regpath.designs import Dense
 from regpath.penalties import INDISTINCT
+from regpath.solvers.gaussian import ActiveSetSolver
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import NULL, SolvedPoints, Units
 from regpath.solvers.products import apply, gram_of_columns, gram_of_rows, multiply
@@ -73,6 +74,7 @@ class SpectralSolver:
     geometry: Geometry
     factor: Array
     tol: float
+    max_iter: int
     deadline: float = math.inf
     why: list[str] = field(default_factory=list)
 
@@ -83,6 +85,7 @@ class SpectralSolver:
         self._free = np.flatnonzero(kept & (self.factor == 0.0))
         strength = self.factor * g.penalty_scale**2
         self._weight = 1.0 / strength[self._penalised]
+        self._second: ActiveSetSolver | None = None
         self._basis, self._to_free = self._project_free()
         self._y = self._off_free(g.response)
 
@@ -157,15 +160,20 @@ class SpectralSolver:
         gaps = 0.5 * np.sum((V.T @ left) ** 2 * inverse, axis=0)
         # A rounding error e of the gradients moves the minimum by e^2 / 2 over the least curvature.
         noise = np.finfo(float).eps * (np.linalg.norm(g.response) + np.abs(B).sum(axis=0))
+        noise *= root.max(initial=0.0)
         gaps += 0.5 * noise**2 * inverse.max(axis=0, initial=0.0)
         # Directions that rounding cannot tell from null ones may still lower the objective.
-        gaps += 0.5 * (projected**2 @ ((inverse == 0.0) & np.isfinite(lambdas))) / INDISTINCT
+        blurred = 0.5 * (projected**2 @ ((inverse == 0.0) & np.isfinite(lambdas))) / INDISTINCT
+        gaps += blurred
         rr = float(self._y @ self._y) - np.sum((q[:, None] + h) * B, axis=0)
         ridge = _times(lambdas, np.sum(B * B, axis=0))
         free = self._to_free @ ((self._basis @ g.response)[:, None] - crossed.T @ B)
         violation = np.abs(left) / (root * g.penalty_scale[self._penalised])[:, None]
         features = np.concatenate([self._penalised, self._free])
         for k in range(lambdas.size):
+            if blurred[k] > self.tol * NULL:
+                yield self._by_working_set(lambdas[k])
+                continue
             b = np.concatenate([B[:, k] * root, free[:, k]])
             worst = float(np.max(violation[:, k], initial=0.0))
             yield self._point(features, b, float(rr[k]), float(ridge[k]), float(gaps[k]), worst)
@@ -235,9 +243,14 @@ class SpectralSolver:
             else:
                 distance2, rr = self._distance(spectrum, coordinates[:, k], lambda_)
             lost = (inverse[:, k] == 0.0) & np.isfinite(lambda_)
+            blurred = 0.0
             if lost.any():
                 distance2 -= float(np.sum(spectrum.response[lost] ** 2))
-            gap = 0.5 * max(distance2, 0.0) + self._unfitted(spectrum, lost)
+                blurred = self._unfitted(spectrum, lost)
+            if blurred > self.tol * NULL:
+                yield self._by_working_set(lambda_)
+                continue
+            gap = 0.5 * max(distance2, 0.0) + blurred
             worst = math.sqrt(max(distance2, 0.0)) / least
             yield self._point(features, b, min(rr, yy), ridge, gap, worst)
 
@@ -268,6 +281,18 @@ class SpectralSolver:
             self.geometry, np.ascontiguousarray(spectrum.vectors[:, lost].T), self._penalised
         )
         return 0.5 * float(np.sum((response @ images) ** 2)) / INDISTINCT
+
+    def _by_working_set(self, lambda_: float) -> SolvedPoints:
+        """A point whose directions differ too much in length for one spectrum: on unit columns."""
+        if self._second is None:
+            self.why.append("working set where eigenvalues are lost in rounding")
+            endless = np.full(self.geometry.p, np.inf)
+            self._second = ActiveSetSolver(
+                self.geometry, self.factor, -endless, endless, 0.0, self.tol, self.max_iter
+            )
+        self._second.deadline = self.deadline
+        (point,) = self._second.path(np.array([lambda_]))
+        return point
 
     # -- record ------------------------------------------------------------------------------------
 
