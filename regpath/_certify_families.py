@@ -185,10 +185,10 @@ def _products(problem: StatedFamily, penalty: AnyPenalty, eta: Array) -> Array:
 
 def _bare(problem: StatedFamily, null: _Null, penalty: AnyPenalty) -> NDArray[np.bool_]:
     """Features (p,) whose penalty is none, or next to none, and that are free on a side."""
-    norms = problem.design.norms
+    lengths = problem.design.lengths
     most_l1, most_l2 = penalty.l1.max(axis=(1, 2)), penalty.l2.max(axis=(1, 2))
     bare = penalty.kept & (most_l1 <= WEAK * null.gradient)
-    return np.asarray(bare & (most_l2 <= WEAK * null.curvature * norms**2))
+    return np.asarray(bare & (most_l2 <= WEAK * null.curvature * lengths**2))
 
 
 def _refit(

@@ -51,6 +51,8 @@ def interpolation(lambdas: FloatArray, at: npt.ArrayLike, call: str) -> csc_arra
     if values.ndim > 1:
         raise ValueError(f"{call}: lambda_ has shape {values.shape}; give one value or a list.")
     values = np.atleast_1d(values)
+    if not lambdas.size:
+        raise ValueError(f"{call}: the path has no points; info['stopped'] says why.")
     if not np.all(values >= 0.0):
         raise ValueError(f"{call}: lambda_ must be >= 0, got {at!r}.")
     finite = lambdas[np.isfinite(lambdas)]
@@ -108,9 +110,10 @@ def linear_predictor(X: Any, coefs: csc_array, names: Sequence[str] | None) -> F
         _check_columns(X.shape, coefs.shape[0])
         if X.dtype.kind not in "biuf":
             raise TypeError(f"Path.predict(X): X has dtype {X.dtype}; it must be numeric.")
+        X = csr_array(X)
         if not np.isfinite(X.data).all():
             raise ValueError("Path.predict(X): X has entries that are nan or inf.")
-        return np.asarray((csr_array(X) @ coefs).toarray(), dtype=np.float64)
+        return np.asarray((X @ coefs).toarray(), dtype=np.float64)
     if hasattr(X, "columns") and hasattr(X, "to_numpy"):
         X = _frame_values(X, coefs.shape[0], names)
     X = np.asarray(X)

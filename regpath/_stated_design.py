@@ -82,7 +82,12 @@ class Standardized:
     shift: Array
     scale: Array
     sd: Array
-    norms: Array
+    lengths: Array
+
+    @property
+    def norms(self) -> Array:
+        """What products with a column round like: its length and that of its shift."""
+        return self.lengths + np.abs(self.shift) / self.scale
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,9 +168,9 @@ def design_of(X: Any, weights: Array, fit_intercept: bool, standardize: bool) ->
         raise ValueError("certify: X holds NaN or infinite values in rows that count.")
     shift = means if fit_intercept else np.zeros_like(means)
     scale = np.where(sd > 0, sd, 1.0) if standardize else np.ones_like(sd)
-    norms = np.where(fit_intercept, sd, np.hypot(sd, means)) / scale + np.abs(shift) / scale
+    lengths = (sd if fit_intercept else np.hypot(sd, means)) / scale
     kind = Sparse if is_sparse else Dense
-    return kind(X, weights, shift, scale, sd, norms)
+    return kind(X, weights, shift, scale, sd, lengths)
 
 
 def _column_blocks(n: int, p: int) -> list[slice]:

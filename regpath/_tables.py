@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -58,6 +59,14 @@ class Table:
     vectors: dict[str, Array] = field(default_factory=dict)
     default_target: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        repeated = [name for name, times in Counter(self.names).items() if times > 1]
+        if repeated:
+            raise DataError(
+                f"{self.source}: several columns have one name: {shorten(repeated)}; rename them "
+                "(spaces before and after a name do not count)."
+            )
 
     def vector(self, name: str, role: str) -> Array:
         """Take a column, or an array beside X, as float64.

@@ -371,9 +371,9 @@ def _dual_point(
     of x~_j' W u: it is projected out if the sign is wrong. Features strictly between their limits
     are projected out as well: at the optimum their products are zero.
     """
-    norms = problem.design.norms
-    bare = penalty.kept & (penalty.l2.max(axis=1) <= WEAK * norms**2)
-    bare &= penalty.l1.max(axis=1) <= WEAK * norms * np.sqrt(2 * problem.null_objective)
+    lengths = problem.design.lengths
+    bare = penalty.kept & (penalty.l2.max(axis=1) <= WEAK * lengths**2)
+    bare &= penalty.l1.max(axis=1) <= WEAK * lengths * np.sqrt(2 * problem.null_objective)
     low, high = penalty.lower[:, 0] == -np.inf, penalty.upper[:, 0] == np.inf
     free, half, limited = bare & low & high, bare & (low ^ high), bare & ~(low & high)
     if not limited.any():

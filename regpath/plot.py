@@ -82,6 +82,7 @@ def plot_path(
     """
     if x not in X_LABELS:
         raise ValueError(f"plot_path(x={x!r}): x must be 'lambda', 'l1_norm' or 'dev_ratio'.")
+    _refuse_empty("plot_path", path)
     if ax is None:
         ax = _subplots(require("matplotlib.pyplot", "plot").figure, path)
     panels, wanted = np.atleast_1d(np.asarray(ax, dtype=object)), path.n_outputs or 1
@@ -114,6 +115,7 @@ def plot_diagnostics(path: Path, axes: Any = None) -> Any:
     (2, 2)
     >>> matplotlib.pyplot.close("all")
     """
+    _refuse_empty("plot_diagnostics", path)
     if axes is None:
         pyplot = require("matplotlib.pyplot", "plot")
         _, axes = pyplot.subplots(2, 2, figsize=(9.0, 6.0), layout="constrained", sharex=False)
@@ -140,6 +142,11 @@ def save_figure(path: Path, file: str | PathLike[str]) -> None:
     panels = _subplots(offscreen_figure, path)
     plot_path(path, ax=panels)
     panels[0].figure.savefig(file, dpi=200)
+
+
+def _refuse_empty(call: str, path: Path) -> None:
+    if not path.lambdas.size:
+        raise ValueError(f"{call}: the path has no points; info['stopped'] says why.")
 
 
 def _subplots(new_figure: Callable[..., Any], path: Path) -> npt.NDArray[Any]:

@@ -194,6 +194,8 @@ class Path(Fields, Saved):
         >>> path.predict(X, point).shape
         (97,)
         """
+        if not self.lambdas.size:
+            raise ValueError("Path.at_df: the path has no points; info['stopped'] says why.")
         candidates = np.flatnonzero(self.n_nonzero <= k)
         if candidates.size == 0:
             raise ValueError(

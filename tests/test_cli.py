@@ -12,6 +12,7 @@ import scipy.sparse as sp
 
 import regpath
 from regpath import datasets
+from regpath._tables import DataError, read_table
 
 DATA = datasets.load_prostate()
 
@@ -426,3 +427,11 @@ def test_the_package_runs_as_a_program(folder):
     )
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "regpath: none.csv: there is no such file.\n"
+
+
+def test_columns_of_one_name_are_refused(tmp_path):
+    """Spaces around names do not count: which column is meant would be a guess."""
+    file = tmp_path / "twice.csv"
+    file.write_text("a, a,y\n1,2,1\n2,1,3\n3,5,2\n")
+    with pytest.raises(DataError, match=r"several columns have one name: 'a'; rename them"):
+        read_table(file)

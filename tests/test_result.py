@@ -255,6 +255,8 @@ def forms_of(X):
         "csr": sp.csr_array(X),
         "csc matrix": sp.csc_matrix(X),
         "coo": sp.coo_array(X),
+        "lil": sp.lil_array(X),
+        "dok": sp.dok_array(X),
         "pandas": pd.DataFrame(X, columns=NAMES),
         "pandas Int64": pd.DataFrame(X, columns=NAMES).astype("Int64"),
         "polars": pl.DataFrame(X, schema=list(NAMES)),
@@ -439,3 +441,19 @@ def test_a_missing_extra_is_named(path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "narwhals", None)
     with pytest.raises(ImportError, match=r"pip install 'regpath\[frames\]'"):
         path.to_frame()
+
+
+def test_a_path_without_points_says_so(rng):
+    X = rng.standard_normal((20, 30))
+    path = regpath.ridge_path(X, X[:, 0], max_features=3)
+    assert path.lambdas.size == 0
+    calls = [
+        lambda: path.at_df(3),
+        lambda: path.coef_at(1.0),
+        lambda: path.predict(X, 1.0),
+        path.plot,
+        path.plot_diagnostics,
+    ]
+    for call in calls:
+        with pytest.raises(ValueError, match="has no points; info"):
+            call()
