@@ -51,7 +51,7 @@ def interpolation(lambdas: FloatArray, at: npt.ArrayLike, call: str) -> csc_arra
     if values.ndim > 1:
         raise ValueError(f"{call}: lambda_ has shape {values.shape}; give one value or a list.")
     values = np.atleast_1d(values)
-    if not lambdas.size:
+    if values.size and not lambdas.size:
         raise ValueError(f"{call}: the path has no points; info['stopped'] says why.")
     if not np.all(values >= 0.0):
         raise ValueError(f"{call}: lambda_ must be >= 0, got {at!r}.")
