@@ -18,6 +18,12 @@ BLOCK = 1 << 22
 """Elements of a dense X that are worked on at once: 32 MB after conversion to float64."""
 
 
+def refuse_empty(call: str, lambdas: FloatArray) -> None:
+    """Refuse a path without points."""
+    if not lambdas.size:
+        raise ValueError(f"{call}: the path has no points; info['stopped'] says why.")
+
+
 def interpolation(lambdas: FloatArray, at: npt.ArrayLike, call: str) -> csc_array:
     """Weights that interpolate linearly between the points of a grid.
 
@@ -51,8 +57,8 @@ def interpolation(lambdas: FloatArray, at: npt.ArrayLike, call: str) -> csc_arra
     if values.ndim > 1:
         raise ValueError(f"{call}: lambda_ has shape {values.shape}; give one value or a list.")
     values = np.atleast_1d(values)
-    if values.size and not lambdas.size:
-        raise ValueError(f"{call}: the path has no points; info['stopped'] says why.")
+    if values.size:
+        refuse_empty(call, lambdas)
     if not np.all(values >= 0.0):
         raise ValueError(f"{call}: lambda_ must be >= 0, got {at!r}.")
     finite = lambdas[np.isfinite(lambdas)]

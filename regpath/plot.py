@@ -25,6 +25,7 @@ from regpath._drawing import (
     strip,
 )
 from regpath._extras import require
+from regpath._linear import refuse_empty
 from regpath.result import Path
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def plot_path(
     """
     if x not in X_LABELS:
         raise ValueError(f"plot_path(x={x!r}): x must be 'lambda', 'l1_norm' or 'dev_ratio'.")
-    _refuse_empty("plot_path", path)
+    refuse_empty("plot_path", path.lambdas)
     if ax is None:
         ax = _subplots(require("matplotlib.pyplot", "plot").figure, path)
     panels, wanted = np.atleast_1d(np.asarray(ax, dtype=object)), path.n_outputs or 1
@@ -115,7 +116,7 @@ def plot_diagnostics(path: Path, axes: Any = None) -> Any:
     (2, 2)
     >>> matplotlib.pyplot.close("all")
     """
-    _refuse_empty("plot_diagnostics", path)
+    refuse_empty("plot_diagnostics", path.lambdas)
     if axes is None:
         pyplot = require("matplotlib.pyplot", "plot")
         _, axes = pyplot.subplots(2, 2, figsize=(9.0, 6.0), layout="constrained", sharex=False)
@@ -142,11 +143,6 @@ def save_figure(path: Path, file: str | PathLike[str]) -> None:
     panels = _subplots(offscreen_figure, path)
     plot_path(path, ax=panels)
     panels[0].figure.savefig(file, dpi=200)
-
-
-def _refuse_empty(call: str, path: Path) -> None:
-    if not path.lambdas.size:
-        raise ValueError(f"{call}: the path has no points; info['stopped'] says why.")
 
 
 def _subplots(new_figure: Callable[..., Any], path: Path) -> npt.NDArray[Any]:

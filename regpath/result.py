@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from regpath import _predict
 from regpath._fields import Fields, FloatArray
-from regpath._linear import interpolation
+from regpath._linear import interpolation, refuse_empty
 from regpath._parts import PER_LAMBDA, Point, Settings, Status, frozen, number, store_coefs
 from regpath._predict import PredictionType
 from regpath._saved import Saved
@@ -194,8 +194,7 @@ class Path(Fields, Saved):
         >>> path.predict(X, point).shape
         (97,)
         """
-        if not self.lambdas.size:
-            raise ValueError("Path.at_df: the path has no points; info['stopped'] says why.")
+        refuse_empty("Path.at_df", self.lambdas)
         candidates = np.flatnonzero(self.n_nonzero <= k)
         if candidates.size == 0:
             raise ValueError(

@@ -24,10 +24,9 @@ from regpath.solvers.geometry import Geometry, NonFiniteColumnsError, measure
 from regpath.solvers.grouped import GroupSolver
 from regpath.solvers.models import RowModel
 from regpath.solvers.points import SolvedPoints, Units
-from regpath.solvers.products import is_even
 from regpath.solvers.prox_newton import ProxNewtonSolver
 from regpath.solvers.reader import OwnReader, Reader
-from regpath.solvers.rotated import LARGEST_ROTATED, RotatedSolver
+from regpath.solvers.rotated import RotatedSolver
 from regpath.solvers.rows import RowLoss, power_of_two
 from regpath.solvers.softmax import SoftmaxLoss
 from regpath.solvers.spectral import SpectralSolver
@@ -198,12 +197,9 @@ def _smooth(family: Family, problem: Problem, geometry: Geometry, options: Optio
         )
 
     factor = problem.penalty_factor
-    penalised = np.isfinite(factor) & (factor > 0.0) & ~geometry.constant
-    wide = geometry.n < np.count_nonzero(penalised) and geometry.n <= LARGEST_ROTATED
-    even = is_even((factor * geometry.penalty_scale**2)[penalised])
-    if options.l1_ratio == 0.0 and unlimited and wide and even:
-        return RotatedSolver(geometry, problem.penalty_factor, make)
-    return make(geometry, problem.penalty_factor)
+    if options.l1_ratio == 0.0 and unlimited and RotatedSolver.pays(geometry, factor):
+        return RotatedSolver(geometry, factor, make)
+    return make(geometry, factor)
 
 
 def _loss_and_model(

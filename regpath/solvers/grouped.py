@@ -152,17 +152,17 @@ class GroupSolver:
         """Features that are in the working set from the beginning."""
         g, count = self.geometry, self._candidates.size
         smooth = self.l1_ratio == 0.0 and count > self._free.size
-        penalised = np.setdiff1d(self._candidates, self._free)
-        if smooth and count > g.n and g.n <= MOST_ROWS and is_even(self._l2[penalised]):
-            return self._rotate(penalised)
         if smooth:
-            self._admit(np.setdiff1d(self._candidates, self.working))
+            penalised = np.setdiff1d(self._candidates, self._free)
+            if count > g.n and g.n <= MOST_ROWS and is_even(self._l2[penalised]):
+                self._rotate(penalised)
+            else:
+                self._admit(np.setdiff1d(self._candidates, self.working))
         elif self._whole_gram_pays(0):
             self._admit(self._candidates)
         else:
             self.why.append("working set of features that grows as they enter")
             self._admit(self._free)
-        return None
 
     def _rotate(self, penalised: Index) -> None:
         """Solve ridge in as many features as there are rows."""

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from regpath.designs import Dense
 from regpath.solvers.geometry import Geometry
 from regpath.solvers.points import SolvedPoints, Units
-from regpath.solvers.products import gram_of_rows, multiply, standardised
+from regpath.solvers.products import gram_of_rows, is_even, multiply, standardised
 from regpath.solvers.prox_newton import ProxNewtonSolver
 from regpath.solvers.reader import OwnReader
 
-__all__ = ["LARGEST_ROTATED", "RotatedSolver"]
+__all__ = ["RotatedSolver"]
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -55,10 +55,8 @@ class RotatedSolver:
         make: Callable[[Geometry, Array], ProxNewtonSolver],
     ) -> None:
         g = self._geometry = geometry
-        kept = ~(g.constant | np.isinf(factor))
-        self._penalised = np.flatnonzero(kept & (factor > 0.0))
-        self._free = np.flatnonzero(kept & (factor == 0.0))
-        self._strength = (factor * g.penalty_scale**2)[self._penalised]
+        self._penalised, self._strength = _penalised(g, factor)
+        self._free = np.flatnonzero(~g.constant & (factor == 0.0))
         values, vectors = np.linalg.eigh(gram_of_rows(g, self._penalised, 1.0 / self._strength))
         used = values > ZERO * max(float(values[-1]), 0.0)
         roots = np.sqrt(values[used])
@@ -82,6 +80,13 @@ class RotatedSolver:
         self._inner = make(reduced, np.append(np.ones(self._rank), np.zeros(self._free.size)))
         self._n_outputs = self._inner.n_outputs
         self.why = [f"ridge: {self._rank} columns span the rows of all {self._penalised.size}"]
+
+    @staticmethod
+    def pays(geometry: Geometry, factor: Array) -> bool:
+        """Whether there are fewer rows than penalised columns, and one decomposition serves all."""
+        penalised, strength = _penalised(geometry, factor)
+        wide = geometry.n < penalised.size and geometry.n <= LARGEST_ROTATED
+        return wide and is_even(strength)
 
     @property
     def deadline(self) -> float:
@@ -143,3 +148,10 @@ class RotatedSolver:
                 coefs=b.ravel()[features],
                 violation=point.violation * worst,
             )
+
+
+def _penalised(geometry: Geometry, factor: Array) -> tuple[Index, Array]:
+    """The features with a penalty, and how strong it is in working units."""
+    kept = ~(geometry.constant | np.isinf(factor))
+    penalised = np.flatnonzero(kept & (factor > 0.0))
+    return penalised, (factor * geometry.penalty_scale**2)[penalised]
