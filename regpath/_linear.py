@@ -42,6 +42,8 @@ def interpolation(lambdas: FloatArray, at: npt.ArrayLike, call: str) -> csc_arra
 
     Raises
     ------
+    TypeError
+        If `at` holds anything but numbers.
     ValueError
         If a value is negative, NaN, or lies outside of the grid.
 
@@ -53,7 +55,13 @@ def interpolation(lambdas: FloatArray, at: npt.ArrayLike, call: str) -> csc_arra
            [1. , 0.5],
            [0. , 0. ]])
     """
-    values = np.asarray(at, dtype=np.float64)
+    try:
+        values = np.asarray(at, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"{call}: lambda_ must be a number or a list of numbers, got {at!r}; rules such as "
+            "'min' are for results of cv_path."
+        ) from None
     if values.ndim > 1:
         raise ValueError(f"{call}: lambda_ has shape {values.shape}; give one value or a list.")
     values = np.atleast_1d(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import difflib
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -27,7 +28,9 @@ SVMLIGHT = (".svm", ".svmlight", ".libsvm", ".txt")
 ROWS_AT_ONCE = 1024
 """Rows of a table that are Python numbers at a time: these take four times the space."""
 
-SUFFIXES = (".csv", ".parquet", ".npz", ".npy", *SVMLIGHT)
+SUFFIXES = (".csv", ".tsv", ".parquet", ".npz", ".npy", *SVMLIGHT)
+# A quoted name: what it holds separates nothing.
+QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
 class DataError(Exception):
@@ -51,6 +54,8 @@ class Table:
         The target where the format has one.
     notes : dict
         What a reader of later data for the same model must know.
+    others : dict of str to tuple of int
+        Shapes of arrays in the file that do not fit X.
     """
 
     source: str
@@ -59,6 +64,7 @@ class Table:
     vectors: dict[str, Array] = field(default_factory=dict)
     default_target: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    others: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         repeated = [name for name, times in Counter(self.names).items() if times > 1]
@@ -129,19 +135,27 @@ class Table:
             raise DataError(f"{self.source}: no columns are left to fit on.")
         return kept
 
-    def design(self, names: Sequence[str], role: str = "DATA") -> Any:
-        """Columns of X by name: a float64 ndarray or a csc_array, checked to be finite."""
+    def design(self, names: Sequence[str], role: str | None = None) -> Any:
+        """Columns of X by name: a float64 ndarray or a csc_array, checked to be finite.
+
+        Parameters
+        ----------
+        names : sequence of str
+        role : str, optional
+            What they are wanted for, for messages, where none of them can be left out.
+        """
+        place = self._positions(names, role or "DATA")
         if not issparse(self.X) and not isinstance(self.X, np.ndarray):
-            return self._design_of_frame(self._positions(names, role))
+            return self._design_of_frame(place, can_exclude=role is None)
         whole = list(names) == self.names
-        X = self.X if whole else self.X[:, self._positions(names, role)]
+        X = self.X if whole else self.X[:, place]
         if X.dtype.kind not in "biuf":
             raise DataError(f"{self.source}: X has dtype {X.dtype}; it must be numeric.")
         if not np.isfinite(X.data if issparse(X) else X).all():
             raise DataError(f"{self.source}: X has values that are missing or infinite.")
         return X
 
-    def _design_of_frame(self, positions: list[int]) -> Array:
+    def _design_of_frame(self, positions: list[int], *, can_exclude: bool) -> Array:
         X = np.empty((len(self.X), len(positions)), order="F")
         text = []
         for j, position in enumerate(positions):
@@ -150,14 +164,16 @@ class Table:
             if values is None:
                 text.append(name)
                 continue
-            advice = f"fill them, drop the rows, or --exclude {_option([name])}"
+            advice = "fill them or drop the rows"
+            if can_exclude:
+                advice = f"fill them, drop the rows, or --exclude {_option([name])}"
             _refuse_missing(self.source, name, values, advice)
             X[:, j] = values
         if text:
             verb = "is" if len(text) == 1 else "are"
             raise DataError(
-                f"{self.source}: {_columns(text)} {verb} not numeric; "
-                f"code as numbers or leave out with --exclude {_option(text)}."
+                f"{self.source}: {_columns(text)} {verb} not numeric; code as numbers"
+                + (f" or leave out with --exclude {_option(text)}." if can_exclude else ".")
             )
         return X
 
@@ -166,6 +182,11 @@ class Table:
         missing = [name for name in names if name not in place]
         if not missing:
             return [place[name] for name in names]
+        if missing[0] in self.others:
+            shape, n = self.others[missing[0]], self.X.shape[0]
+            raise DataError(
+                f"{self.source}: {missing[0]!r} ({role}) has shape {shape}; X has {n} rows."
+            )
         known = [*self.vectors, *self.names]
         close = difflib.get_close_matches(missing[0], known, n=1)
         shown = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
@@ -179,9 +200,9 @@ def read_table(file: FilePath, *, notes: Mapping[str, Any] | None = None) -> Tab
     Parameters
     ----------
     file : pathlib.Path
-        ``.csv``, ``.parquet``; ``.npz`` with X, or data, indices, indptr and shape of a sparse X,
-        and vectors; ``.npy`` with a matrix whose columns are named 0, 1, ...; or svmlight
-        (``.svm``, ``.svmlight``, ``.libsvm``, ``.txt``).
+        ``.csv``, ``.tsv``, ``.parquet``; ``.npz`` with X, or data, indices, indptr and shape of a
+        sparse X, and vectors; ``.npy`` with a matrix whose columns are named 0, 1, ...; or
+        svmlight (``.svm``, ``.svmlight``, ``.libsvm``, ``.txt``).
     notes : mapping, optional
         The notes of the table that a model was fitted on.
 
@@ -195,7 +216,13 @@ def read_table(file: FilePath, *, notes: Mapping[str, Any] | None = None) -> Tab
         raise DataError(f"{file}: unknown ending {suffix!r}; known are {', '.join(SUFFIXES)}.")
     if not file.is_file():
         raise DataError(f"{file}: there is no such file.")
-    readers = {".csv": _read_csv, ".parquet": _read_parquet, ".npz": _read_npz, ".npy": _read_npy}
+    readers = {
+        ".csv": _read_csv,
+        ".tsv": _read_csv,
+        ".parquet": _read_parquet,
+        ".npz": _read_npz,
+        ".npy": _read_npy,
+    }
     try:
         table = _read_svmlight(file, notes or {}) if suffix in SVMLIGHT else readers[suffix](file)
     except (DataError, ImportError):
@@ -226,7 +253,7 @@ def write_csv(file: FilePath | TextIO, columns: Mapping[str, Any]) -> None:
 def _read_csv(file: FilePath) -> Table:
     pandas = require("pandas", "cli")
     with open(file, encoding="utf-8-sig", newline="") as stream:
-        header = stream.readline()
+        header = QUOTED.sub("", stream.readline())
     separator = max(",;\t", key=header.count)
     frame = pandas.read_csv(file, sep=separator, encoding="utf-8-sig")
     if str(frame.columns[0]) == "Unnamed: 0" and frame.shape[1] > 1:
@@ -270,7 +297,8 @@ def _read_npz(file: FilePath) -> Table:
     if len(names) != X.shape[1]:
         names = [f"x{j}" for j in range(X.shape[1])]
     vectors = {name: array for name, array in arrays.items() if array.shape == X.shape[:1]}
-    return Table(str(file), X, names, vectors, "y")
+    others = {name: array.shape for name, array in arrays.items() if name not in vectors}
+    return Table(str(file), X, names, vectors, "y", others=others)
 
 
 def _plain_arrays(archive: Any) -> Iterator[tuple[str, Array]]:

@@ -151,6 +151,12 @@ KINDS = {
     "semicolons": (
         "d.CSV", "lpsa", lambda f: f.to_csv("d.CSV", index=False, sep=";", encoding="utf-8-sig")
     ),
+    "tabs": ("d.tsv", "lpsa", lambda f: f.to_csv("d.tsv", index=False, sep="\t")),
+    "quoted names": (
+        "d.csv", "lpsa",
+        lambda f: f.rename(columns={"age": "age; in years; last", "svi": 'a "b"; c; d; e; f; g; h'})
+        .to_csv("d.csv", index=False),
+    ),
     "parquet": ("d.parquet", "lpsa", lambda f: f.to_parquet("d.parquet")),
     "mixed parquet": ("d.parquet", "lpsa", save_mixed_parquet),
     "npz": ("d.npz", None, lambda _: np.savez("d.npz", X=DATA.X, y=DATA.y)),
@@ -338,6 +344,26 @@ def test_the_advice_for_text_columns_works(run, frame):
     assert line.endswith("leave out with --exclude 'site,my id'.")
     model = fitted(run, "text.csv", "--target", "lpsa", "--exclude", "site,my id")
     assert model.feature_names == DATA.feature_names
+
+
+def test_what_predict_advises_can_be_done(run, frame, model):
+    frame.loc[3, "age"] = np.nan
+    frame.to_csv("gap.csv", index=False)
+    code, _, (line,) = run("predict", "out/model.npz", "gap.csv")
+    assert code == 2
+    assert "'age'" in line
+    assert line.endswith("fill them or drop the rows.")
+    frame.assign(age="old").to_csv("text.csv", index=False)
+    code, _, (line,) = run("predict", "out/model.npz", "text.csv")
+    assert code == 2
+    assert line.endswith("'age' is not numeric; code as numbers.")
+
+
+def test_an_array_of_another_length_is_named(run, frame):
+    np.savez("d.npz", X=DATA.X, y=DATA.y[:-1])
+    code, _, (line,) = run("fit", "d.npz")
+    assert code == 2
+    assert f"'y' (--target) has shape ({len(DATA.y) - 1},); X has {len(DATA.y)} rows." in line
 
 
 def test_names_with_a_comma_can_be_excluded(run, frame):

@@ -173,6 +173,14 @@ def test_values_that_are_no_lambda_are_refused(path, at, message):
         path.coef_at(at)
 
 
+@pytest.mark.parametrize("at", ["min", ["1se"], {}])
+def test_rules_are_not_for_paths(path, at):
+    with pytest.raises(
+        TypeError, match=r"Path.coef_at: lambda_ must be .*'min' are for .* cv_path"
+    ):
+        path.coef_at(at)
+
+
 def test_zero_and_inf_in_the_grid():
     path = make_path(DENSE, lambdas=[np.inf, 4.0, 2.0, 1.0, 0.0])
     np.testing.assert_array_equal(path.coef_at(np.inf), DENSE[:, 0])
