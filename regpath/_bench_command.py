@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from regpath._command_input import problem_of
-from regpath._commands import app
+from regpath._commands import app, print_table
 from regpath._extras import require
 from regpath._tables import DataError, read_table
 
@@ -180,16 +180,11 @@ def _print_head(console: Console, machine: dict[str, str], peers: list[Peer]) ->
 def _print_case(console: Console, found: CaseReport) -> None:
     from regpath.benchmark.report import HEAD
 
-    console.print(f"\n{found.title}", highlight=False, markup=False, soft_wrap=True)
-    table = RichTable(box=None, pad_edge=False, header_style="bold")
-    for title in HEAD[:-1]:
-        side = "left" if title in ("solver", "version") else "right"
-        table.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]
-    for row in found.rows:
-        if row.tol is not None:
-            missed = row.note.startswith("MISSED")
-            table.add_row(*row.cells()[:-1], style="red" if missed else None)
-    console.print(table, highlight=False)
+    measured = [row for row in found.rows if row.tol is not None]
+    styles = ["red" if row.note.startswith("MISSED") else None for row in measured]
+    print_table(
+        ["", found.title], HEAD[:-1], [row.cells()[:-1] for row in measured], styles, console
+    )
     for row in found.rows:
         if row.note:
             console.print(f"{row.solver}: {row.note}", highlight=False, markup=False)

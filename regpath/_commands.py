@@ -71,6 +71,9 @@ OPTIONS = (
 )
 """What warnings advise, in Python and at the command line."""
 
+WORDS = ("status", "rule", "feature", "solver", "version", "")
+"""Titles of the columns of a table that hold words."""
+
 OPTIONAL_PACKAGES = ("sklearn", "matplotlib", "narwhals", "pandas", "polars", "pyarrow", "dask")
 """Shown by ``regpath info`` beside the packages that are always there."""
 
@@ -308,14 +311,15 @@ def print_table(
     head: Sequence[str],
     rows: Sequence[Sequence[str]],
     styles: Sequence[str | None] | None = None,
+    console: Console | None = None,
 ) -> None:
     """Print lines, then a table of numbers and, at its sides, words."""
-    console = Console()
+    console = console or Console()
     for line in lines:
         console.print(line, soft_wrap=True, highlight=False, markup=False)
     table = RichTable(box=None, pad_edge=False, header_style="bold")
     for title in head:
-        side = "left" if title in ("status", "rule", "feature", "") else "right"
+        side = "left" if title in WORDS else "right"
         table.add_column(title, justify=side, no_wrap=True)  # type: ignore[arg-type]
     for row, style in zip(rows, styles or [None] * len(rows), strict=True):
         table.add_row(*row, style=style)

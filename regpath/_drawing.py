@@ -21,8 +21,10 @@ __all__ = [
     "GUIDE",
     "LABEL_SIZE",
     "Horizontal",
+    "colour_line",
     "count_on_top",
     "end_names",
+    "grey_lines",
     "lambda_axis",
     "move_apart",
     "offscreen_figure",
@@ -81,6 +83,23 @@ def _log_ticks(low: float, high: float) -> list[float]:
     digits = (1.0,) if high / low > 100.0 else (1.0, 2.0, 5.0)
     ticks = [digit * 10.0**e for e in exponents[:: 1 + exponents.size // 10] for digit in digits]
     return [tick for tick in ticks if low * (1 - 1e-9) <= tick <= high * (1 + 1e-9)]
+
+
+def grey_lines(
+    ax: Axes, positions: FloatArray, rows: FloatArray, colour: str, width: float, order: float
+) -> None:
+    """Draw many lines, the rows of an array, in one collection."""
+    if len(rows):
+        collection = require("matplotlib.collections", "plot").LineCollection
+        points = np.stack([np.broadcast_to(positions, rows.shape), rows], axis=-1)
+        ax.add_collection(collection(points, colors=colour, linewidths=width, zorder=order))
+
+
+def colour_line(ax: Axes, positions: FloatArray, values: FloatArray, rank: int) -> None:
+    """Draw a line that stands out; its rank gives colour and style."""
+    colour, style = COLOURS[rank % len(COLOURS)], "-" if rank < len(COLOURS) else "--"
+    marker = "o" if positions.size == 1 else None
+    ax.plot(positions, values, style, color=colour, marker=marker, linewidth=1.6, zorder=2)
 
 
 def strip(ax: Axes) -> None:

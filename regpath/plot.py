@@ -15,8 +15,10 @@ from regpath._drawing import (
     COLOURS,
     GUIDE,
     Horizontal,
+    colour_line,
     count_on_top,
     end_names,
+    grey_lines,
     lambda_axis,
     move_apart,
     offscreen_figure,
@@ -248,8 +250,6 @@ def _draw_lines(
     ax: Axes, positions: FloatArray, coefs: FloatArray, named: Any, ranks: Sequence[int]
 ) -> None:
     """Grey lines for all, in one collection, then the named ones in colour on top."""
-    collection = require("matplotlib.collections", "plot").LineCollection
-    marker = "o" if positions.size == 1 else None
     others = np.setdiff1d(np.arange(len(coefs)), named)
     ax.axhline(0.0, color=GUIDE, linewidth=0.8, zorder=1)
     # A coefficient is drawn from where it leaves zero to where it comes back.
@@ -257,15 +257,9 @@ def _draw_lines(
     apart[:, 1:] |= coefs[:, :-1] != 0.0
     apart[:, :-1] |= coefs[:, 1:] != 0.0
     coefs = np.where(apart, coefs, np.nan)
-    if others.size:
-        points = np.stack([np.broadcast_to(positions, coefs.shape), coefs], axis=-1)
-        crowd = 1.0 if others.size < 50 else 0.6
-        lines = collection(points[others], colors=BACKGROUND, linewidths=crowd, zorder=1.5)
-        ax.add_collection(lines)
+    grey_lines(ax, positions, coefs[others], BACKGROUND, 1.0 if others.size < 50 else 0.6, 1.5)
     for rank, j in reversed(list(zip(ranks, named, strict=True))):
-        colour = COLOURS[rank % len(COLOURS)]
-        style = "-" if rank < len(COLOURS) else "--"
-        ax.plot(positions, coefs[j], style, color=colour, marker=marker, linewidth=1.6, zorder=2)
+        colour_line(ax, positions, coefs[j], rank)
     low, high = np.nanmin(coefs, initial=0.0), np.nanmax(coefs, initial=0.0)
     margin = 0.05 * (high - low) or 1.0
     ax.set_ylim(low - margin, high + margin)

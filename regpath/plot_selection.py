@@ -13,8 +13,10 @@ from regpath._drawing import (
     BACKGROUND,
     COLOURS,
     GUIDE,
+    colour_line,
     count_on_top,
     end_names,
+    grey_lines,
     lambda_axis,
     move_apart,
     offscreen_figure,
@@ -382,20 +384,12 @@ def _draw_frequencies(
     ax: Axes, positions: FloatArray, shares: FloatArray, ranked: Any, stable: Any
 ) -> None:
     """Grey lines for the others, in one collection, then the stable ones on top."""
-    collection = require("matplotlib.collections", "plot").LineCollection
     others = ranked[stable.size :]
     others = others[shares[others].any(axis=1)]
-    points = np.stack([np.broadcast_to(positions, shares.shape), shares], axis=-1)
-    groups = ((others, BACKGROUND, 1.5), (stable[MOST_NAMES:], GUIDE, 1.8))
-    for features, colour, order in groups:
-        if features.size:
-            lines = collection(points[features], colors=colour, linewidths=0.7, zorder=order)
-            ax.add_collection(lines)
-    marker = "o" if positions.size == 1 else None
+    grey_lines(ax, positions, shares[others], BACKGROUND, 0.7, 1.5)
+    grey_lines(ax, positions, shares[stable[MOST_NAMES:]], GUIDE, 0.7, 1.8)
     for rank, j in reversed(list(enumerate(stable[:MOST_NAMES].tolist()))):
-        style = "-" if rank < len(COLOURS) else "--"
-        colour = COLOURS[rank % len(COLOURS)]
-        ax.plot(positions, shares[j], style, color=colour, marker=marker, linewidth=1.6, zorder=2)
+        colour_line(ax, positions, shares[j], rank)
 
 
 def _new_axes() -> Axes:
