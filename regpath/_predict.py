@@ -7,8 +7,8 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from scipy.sparse import coo_array, csc_array
-from scipy.special import expit, ndtr
 
 from regpath._fields import Fields
 from regpath._linear import interpolation, linear_predictor
@@ -107,11 +107,11 @@ def _exp(eta: FloatArray) -> FloatArray:
 
 
 def _logit(eta: FloatArray) -> FloatArray:
-    return np.asarray(expit(eta), dtype=np.float64)
+    return np.asarray(scipy.special.expit(eta), dtype=np.float64)
 
 
 def _probit(eta: FloatArray) -> FloatArray:
-    return np.asarray(ndtr(eta), dtype=np.float64)
+    return np.asarray(scipy.special.ndtr(eta), dtype=np.float64)
 
 
 def _softmax(eta: FloatArray) -> FloatArray:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from regpath._predict import inverse_link
 from regpath._stated_cox import Cox as StatedCox
@@ -120,7 +120,11 @@ def _log_losses(held: HeldOut, clip: float) -> FloatArray:
     for share, sign in ((held.y, 1.0), (1.0 - held.y, -1.0)):
         some = share > 0.0
         eta = sign * held.eta[some]
-        logs = special.log_ndtr(eta) if held.family.link == "probit" else special.log_expit(eta)
+        logs = (
+            scipy.special.log_ndtr(eta)
+            if held.family.link == "probit"
+            else scipy.special.log_expit(eta)
+        )
         total[some] -= share[some, None] * np.clip(logs, low, high)
     return total
 
@@ -139,8 +143,10 @@ def _deviances(held: HeldOut, clip: float) -> FloatArray:
     if isinstance(family, Gaussian | MultiGaussian):
         return _squares(held, clip)
     if isinstance(family, Binomial | Multinomial):
-        inside = special.entr(held.y)
-        least = inside.sum(axis=1) if inside.ndim == 2 else inside + special.entr(1.0 - held.y)
+        inside = scipy.special.entr(held.y)
+        least = (
+            inside.sum(axis=1) if inside.ndim == 2 else inside + scipy.special.entr(1.0 - held.y)
+        )
         rows: FloatArray = 2.0 * (_log_losses(held, clip) - least[:, None])
         return rows if clip else np.maximum(rows, 0.0, out=rows)
     assert not isinstance(family, Cox)

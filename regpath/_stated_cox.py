@@ -29,8 +29,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import sparse, special
+from scipy import sparse
 
 from regpath._stated_design import CONSTANT
 from regpath._stated_losses import CACHED_ENTRIES, kl, kl_shape, xlogx
@@ -91,7 +92,7 @@ class Cox:
         self._pairs_of(rows, code, count, total, efron)
         self.infimum = float(xlogx(total).sum())
         if efron:
-            logs = special.gammaln(count + 1) / count - np.log(count)
+            logs = scipy.special.gammaln(count + 1) / count - np.log(count)
             self.infimum += float((total * logs).sum())
         self.rounding = CONSTANT * float(np.abs(xlogx(total)).sum())
 

@@ -19,8 +19,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from regpath._stated_design import CONSTANT, EPS
 
@@ -53,7 +53,7 @@ def kl_shape(t: Array) -> Array:
     series = np.zeros_like(near)
     for k in range(10, 1, -1):
         series = 1 / (k * (k - 1)) - near * series
-    return np.where(np.abs(t) <= SERIES, near**2 * series, special.xlog1py(1 + t, t) - t)
+    return np.where(np.abs(t) <= SERIES, near**2 * series, scipy.special.xlog1py(1 + t, t) - t)
 
 
 def kl(mean: Array, h: Array) -> Array:
@@ -67,7 +67,7 @@ def kl(mean: Array, h: Array) -> Array:
 
 def xlogx(x: Array) -> Array:
     """x log x, 0 at 0."""
-    return np.asarray(special.xlogy(x, x))
+    return np.asarray(scipy.special.xlogy(x, x))
 
 
 class RowLoss:
@@ -215,7 +215,7 @@ class Logistic(RowLoss):
         return -xlogx(y) - xlogx(1 - y)
 
     def terms_at(self, y: Array, eta: Array) -> tuple[Array, Array, Array]:
-        p, q = special.expit(eta), special.expit(-eta)
+        p, q = scipy.special.expit(eta), scipy.special.expit(-eta)
         slope = (1 - y) * p - y * q
         rest = np.log1p(np.exp(-np.abs(eta)))
         excess = (1 - y) * (rest + np.maximum(eta, 0)) + y * (rest + np.maximum(-eta, 0))
@@ -226,7 +226,7 @@ class Logistic(RowLoss):
         return excess, slope, p * q
 
     def divergence(self, y: Array, eta: Array, s: Array) -> Array:
-        p, q = special.expit(eta), special.expit(-eta)
+        p, q = scipy.special.expit(eta), scipy.special.expit(-eta)
         h = -(1 - s) * ((1 - y) * p - y * q)
         return kl(p, h) + kl(q, -h)
 
@@ -243,9 +243,9 @@ class Probit(RowLoss):
 
     def terms_at(self, y: Array, eta: Array) -> tuple[Array, Array, Array]:
         left, right = _hazard(-eta), _hazard(eta)
-        value = -special.xlogy(y, 1) - self.lowest(y)
-        value = value - np.where(y > 0, y * special.log_ndtr(eta), 0)
-        value = value - np.where(y < 1, (1 - y) * special.log_ndtr(-eta), 0)
+        value = -scipy.special.xlogy(y, 1) - self.lowest(y)
+        value = value - np.where(y > 0, y * scipy.special.log_ndtr(eta), 0)
+        value = value - np.where(y < 1, (1 - y) * scipy.special.log_ndtr(-eta), 0)
         slope = (1 - y) * right - y * left
         bend = (1 - y) * right * np.maximum(right - eta, 0) + y * left * np.maximum(left + eta, 0)
         return value, slope, bend
@@ -253,7 +253,7 @@ class Probit(RowLoss):
 
 def _hazard(x: Array) -> Array:
     """f(x) / F(-x) for the density f of the normal distribution."""
-    return np.asarray(np.sqrt(2 / np.pi) / special.erfcx(x / np.sqrt(2)))
+    return np.asarray(np.sqrt(2 / np.pi) / scipy.special.erfcx(x / np.sqrt(2)))
 
 
 class Poisson(RowLoss):

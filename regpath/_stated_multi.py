@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import special
 
 from regpath._stated_design import CONSTANT
 from regpath._stated_losses import CACHED_ENTRIES, kl, xlogx
@@ -37,14 +37,14 @@ class Multinomial:
         self.rounding = CONSTANT**2
 
     def _probabilities(self, eta: Array) -> Array:
-        return np.asarray(special.softmax(eta, axis=1))
+        return np.asarray(scipy.special.softmax(eta, axis=1))
 
     def excess(self, eta: Array) -> Array:
         """Weighted loss minus its infimum, (k,)."""
         p, slope = self._probabilities(eta), self.slope(eta)
         # Probabilities that are no numbers any more are known by their logarithms.
         far = np.where((p < SMALLEST) & (self.y > 0), self.y, 0)
-        logs = special.log_softmax(eta, axis=1)
+        logs = scipy.special.log_softmax(eta, axis=1)
         rows = np.where(far > 0, xlogx(far) - far - far * logs, kl(p, -slope)).sum(axis=1)
         return np.asarray(self.weights @ rows)
 

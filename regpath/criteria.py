@@ -9,8 +9,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import scipy
 from scipy.sparse import csc_array
-from scipy.special import gammaln
 
 from regpath._freedom import CALL, degrees_of_freedom, needs_data
 from regpath._responses import check_response
@@ -304,6 +304,7 @@ def _log_models(path: Path) -> FloatArray:
             ],
             dtype=np.float64,
         )
+    gammaln = scipy.special.gammaln
     return np.asarray(gammaln(p + 1.0) - gammaln(k + 1.0) - gammaln(p - k + 1.0))
 
 

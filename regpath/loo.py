@@ -23,8 +23,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.linalg import qr
 from scipy.sparse import csr_array, issparse
 
 from regpath._hat import column_gram, free_basis, matrix_of, row_blocks, row_gram
@@ -324,7 +324,7 @@ def _by_rows(ridge: _Ridge) -> Iterator[tuple[slice, Divided]]:
     gram, trace = row_gram(ridge.design, ridge.penalised, root, basis, ridge.factor)
     outside = np.eye(root.size)
     if basis.shape[1]:
-        outside = qr(basis)[0][:, basis.shape[1] :]
+        outside = scipy.linalg.qr(basis)[0][:, basis.shape[1] :]
     values, vectors = np.linalg.eigh(outside.T @ gram @ outside)
     values, U = np.maximum(values, 0.0), outside @ vectors
     floor = max(8.0 * EPS * root.size * trace, np.finfo(float).tiny)

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.special import xlogy
 
 from regpath.kernels.softmax import (
     CHUNK,
@@ -88,7 +88,7 @@ class SoftmaxLoss:
         n_chunks = -(-n // CHUNK)
         self._edges = chunk_ranges(n_chunks, EXPONENTIAL * self._y.size, n_threads)
         self._work, self._sums = np.empty((4, n)), np.empty((n_chunks, 3, self.n_outputs))
-        self._minimum = float(xlogy(self._y, self._y).sum(axis=0) @ weights)
+        self._minimum = float(scipy.special.xlogy(self._y, self._y).sum(axis=0) @ weights)
         self.floor = -self._minimum
 
     def start(self) -> Array:
