@@ -116,16 +116,12 @@ def _log_losses(held: HeldOut, clip: float) -> FloatArray:
         np.multiply(y, logs, where=y > 0.0, out=total)
         return np.asarray(-total.sum(axis=1))
     assert isinstance(held.family, Binomial)
-    total = np.zeros(held.eta.shape)
+    special, total = scipy.special, np.zeros(held.eta.shape)
+    log_probability = special.log_ndtr if held.family.link == "probit" else special.log_expit
     for share, sign in ((held.y, 1.0), (1.0 - held.y, -1.0)):
         some = share > 0.0
         eta = sign * held.eta[some]
-        logs = (
-            scipy.special.log_ndtr(eta)
-            if held.family.link == "probit"
-            else scipy.special.log_expit(eta)
-        )
-        total[some] -= share[some, None] * np.clip(logs, low, high)
+        total[some] -= share[some, None] * np.clip(log_probability(eta), low, high)
     return total
 
 
@@ -143,10 +139,9 @@ def _deviances(held: HeldOut, clip: float) -> FloatArray:
     if isinstance(family, Gaussian | MultiGaussian):
         return _squares(held, clip)
     if isinstance(family, Binomial | Multinomial):
-        inside = scipy.special.entr(held.y)
-        least = (
-            inside.sum(axis=1) if inside.ndim == 2 else inside + scipy.special.entr(1.0 - held.y)
-        )
+        entropy = scipy.special.entr
+        inside = entropy(held.y)
+        least = inside.sum(axis=1) if inside.ndim == 2 else inside + entropy(1.0 - held.y)
         rows: FloatArray = 2.0 * (_log_losses(held, clip) - least[:, None])
         return rows if clip else np.maximum(rows, 0.0, out=rows)
     assert not isinstance(family, Cox)

@@ -29,6 +29,8 @@ ROWS_AT_ONCE = 1024
 """Rows of a table that are Python numbers at a time: these take four times the space."""
 
 SUFFIXES = (".csv", ".tsv", ".parquet", ".npz", ".npy", *SVMLIGHT)
+# What to do about missing values.
+REPAIR = "fill them or drop the rows"
 # A quoted name: what it holds separates nothing.
 QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
@@ -54,7 +56,7 @@ class Table:
         The target where the format has one.
     notes : dict
         What a reader of later data for the same model must know.
-    others : dict of str to tuple of int
+    misshapen : dict of str to tuple of int
         Shapes of arrays in the file that do not fit X.
     """
 
@@ -64,7 +66,7 @@ class Table:
     vectors: dict[str, Array] = field(default_factory=dict)
     default_target: str | None = None
     notes: dict[str, Any] = field(default_factory=dict)
-    others: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    misshapen: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         repeated = [name for name, times in Counter(self.names).items() if times > 1]
@@ -104,7 +106,7 @@ class Table:
         column = self.X.iloc[:, self._positions([name], role)[0]]
         bad = np.flatnonzero(column.isna())
         if bad.size:
-            raise DataError(_missing(self.source, name, bad, "fill them or drop the rows"))
+            raise DataError(_missing(self.source, name, bad, REPAIR))
         return np.array([str(value) for value in column])
 
     def has(self, name: str) -> bool:
@@ -120,7 +122,7 @@ class Table:
             values = _column(self.X, self._positions([name], role)[0])
         if values is None or values.dtype.kind not in "biuf":
             return None
-        _refuse_missing(self.source, name, values, "fill them or drop the rows")
+        _refuse_missing(self.source, name, values, REPAIR)
         return values
 
     def features(self, target: str, others: Iterable[str]) -> list[str]:
@@ -144,11 +146,11 @@ class Table:
         role : str, optional
             What they are wanted for, for messages, where none of them can be left out.
         """
-        place = self._positions(names, role or "DATA")
         if not issparse(self.X) and not isinstance(self.X, np.ndarray):
+            place = self._positions(names, role or "DATA")
             return self._design_of_frame(place, can_exclude=role is None)
         whole = list(names) == self.names
-        X = self.X if whole else self.X[:, place]
+        X = self.X if whole else self.X[:, self._positions(names, role or "DATA")]
         if X.dtype.kind not in "biuf":
             raise DataError(f"{self.source}: X has dtype {X.dtype}; it must be numeric.")
         if not np.isfinite(X.data if issparse(X) else X).all():
@@ -164,7 +166,7 @@ class Table:
             if values is None:
                 text.append(name)
                 continue
-            advice = "fill them or drop the rows"
+            advice = REPAIR
             if can_exclude:
                 advice = f"fill them, drop the rows, or --exclude {_option([name])}"
             _refuse_missing(self.source, name, values, advice)
@@ -182,8 +184,8 @@ class Table:
         missing = [name for name in names if name not in place]
         if not missing:
             return [place[name] for name in names]
-        if missing[0] in self.others:
-            shape, n = self.others[missing[0]], self.X.shape[0]
+        if missing[0] in self.misshapen:
+            shape, n = self.misshapen[missing[0]], self.X.shape[0]
             raise DataError(
                 f"{self.source}: {missing[0]!r} ({role}) has shape {shape}; X has {n} rows."
             )
@@ -297,8 +299,8 @@ def _read_npz(file: FilePath) -> Table:
     if len(names) != X.shape[1]:
         names = [f"x{j}" for j in range(X.shape[1])]
     vectors = {name: array for name, array in arrays.items() if array.shape == X.shape[:1]}
-    others = {name: array.shape for name, array in arrays.items() if name not in vectors}
-    return Table(str(file), X, names, vectors, "y", others=others)
+    misshapen = {name: array.shape for name, array in arrays.items() if name not in vectors}
+    return Table(str(file), X, names, vectors, "y", misshapen=misshapen)
 
 
 def _plain_arrays(archive: Any) -> Iterator[tuple[str, Array]]:
