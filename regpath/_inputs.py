@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import numbers
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from regpath.designs import Csc, Dense
 
 __all__ = [
     "are_finite",
+    "can_take",
     "check_array",
     "check_design",
     "column_names",
@@ -427,3 +429,14 @@ def type_name(value: Any) -> str:
     """Name of the type of a value, with its module unless it is a builtin."""
     kind = type(value)
     return f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+
+
+def can_take(function: Callable[..., Any], *arguments: Any, **keywords: Any) -> bool:
+    """Whether a function can be called like this, as far as it says what it takes."""
+    try:
+        inspect.signature(function).bind(*arguments, **keywords)
+    except ValueError:  # a function written in C may not say it
+        return True
+    except TypeError:
+        return False
+    return True

@@ -44,7 +44,6 @@ Cross-validation in survival analysis, Statistics in Medicine 12, 2305-2314.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -52,6 +51,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from regpath._inputs import can_take
 from regpath._predict import PredictionType, most_probable
 from regpath._scores import OF_ALL_ROWS, OF_ROWS, HeldOut, means, partial_likelihood, shares
 from regpath.families import Binomial, Cox, Family, Multinomial
@@ -352,15 +352,11 @@ def make_scorer(
 
 def _check_signature(at: str, function: Function) -> None:
     """Refuse a function that cannot be called as scores are."""
-    try:
-        inspect.signature(function).bind(None, None, sample_weight=None)
-    except ValueError:  # a function written in C does not say what it takes
-        pass
-    except TypeError:
+    if not can_take(function, None, None, sample_weight=None):
         raise TypeError(
             f"{at}: the function must take (y_true, y_pred, sample_weight); "
             "write lambda y_true, y_pred, sample_weight: ... around it."
-        ) from None
+        )
 
 
 def _by_function(scorer: Scorer, held: HeldOut) -> FloatArray:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from regpath._inputs import (
+    can_take,
     check_array,
     check_design,
     read_only,
@@ -327,7 +328,12 @@ _OPTION_RULES = {
     "stop_at_dev_ratio": _OptionRule(_NUMBER, float, lambda v: 0 < v <= 1, "a number > 0 and <= 1"),
     "n_threads": _POSITIVE_INTEGER,
     "progress": _SWITCH,
-    "callback": _OptionRule((Callable,), lambda v: v, lambda v: True, "callable"),
+    "callback": _OptionRule(
+        (Callable,),
+        lambda v: v,
+        lambda v: can_take(v, 0, None),
+        "callable as callback(k, progress)",
+    ),
     "time_budget": _OptionRule(_NUMBER, float, lambda v: v > 0, "a number of seconds > 0"),
 }
 

@@ -200,7 +200,7 @@ def test_the_tone():
 # ---------------------------------------------------------------------------------------- options
 
 
-def stop(point):
+def stop(k, progress):
     return False
 
 
@@ -291,6 +291,7 @@ BAD_OPTIONS = [
     ("n_threads", -1, ValueError, "n_threads must be an integer >= 1"),
     ("progress", None, TypeError, "NoneType was given"),
     ("callback", 3, TypeError, "callback must be callable"),
+    ("callback", lambda point: True, ValueError, "callable as callback(k, progress)"),
     ("time_budget", 0, ValueError, "a number of seconds > 0"),
     ("time_budget", np.nan, ValueError, "a number of seconds > 0"),
     ("lambda_", 3, TypeError, "no such option", "did you mean 'lambdas'?"),
